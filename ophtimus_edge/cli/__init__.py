@@ -1,0 +1,44 @@
+"""``ophtimus``: one file per verb.
+
+Only what a verb needs is imported, and only when it runs, so that ``ophtimus --help`` answers at once.
+"""
+
+import argparse
+import sys
+
+from ophtimus_edge import __version__
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line of ``ophtimus``."""
+    from ophtimus_edge.cli import ask
+
+    top = argparse.ArgumentParser(
+        prog="ophtimus",
+        description="Ask an ophthalmology language model, offline. Without a verb: the terminal app; "
+        "without a terminal, as `ophtimus ask`.",
+        epilog="It supports, and does not replace, a doctor's judgement.",
+    )
+    top.add_argument("--version", action="version", version=f"ophtimus {__version__}")
+    top.add_argument("--plain", action="store_true", help="no app: questions from standard input")
+    verbs = top.add_subparsers(dest="verb", metavar="VERB")
+    ask.add_parser(verbs)
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run ``ophtimus``; returns the exit code."""
+    from ophtimus_edge.cli import ask
+    from ophtimus_edge.cli.failures import reported
+
+    options = parser().parse_args(arguments)
+    with reported("ophtimus") as ending:
+        if options.verb == "ask":
+            ask.run(options)
+        elif options.plain or not (sys.stdin.isatty() and sys.stdout.isatty()):
+            ask.run(parser().parse_args(["ask"]), example=True)
+        else:
+            from ophtimus_edge.cli.app import start_app
+
+            start_app()
+    return ending.exit_code

@@ -1,0 +1,159 @@
+"""``ophtimus ask``: stream an answer, or answer one question a line of standard input."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+import threading
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ophtimus_edge.cli.printers import Printer
+    from ophtimus_edge.conversation import Asking, Conversation
+
+EXAMPLE = "What is glaucoma?"
+
+
+def add_parser(verbs: Any) -> None:
+    """Add the verb to the command line."""
+    verb = verbs.add_parser("ask", help="ask a question", description=__doc__)
+    verb.add_argument(
+        "question", nargs="?", metavar="QUESTION", help="without it, one a line of standard input"
+    )
+    verb.add_argument("--model", default="demo", metavar="M", help="an installed model, demo, or a path")
+    verb.add_argument("--level", default="", metavar="L", help="a quantization level, such as Q4_K_M")
+    verb.add_argument("--role", default="clinical", metavar="R",
+                      help="clinical (default), counselling, teaching or free")  # fmt: skip
+    verb.add_argument(
+        "--max-tokens", type=int, default=1024, metavar="N", help="of the answer (default 1024)"
+    )
+    verb.add_argument(
+        "--temperature", type=float, default=0.0, metavar="T", help="default 0: the likeliest words"
+    )
+    verb.add_argument("--seed", type=int, metavar="S", help="drawn and reported where it is not given")
+    verb.add_argument("--json", action="store_true", help="one JSON object a question on standard output")
+
+
+def run(options: argparse.Namespace, example: bool = False) -> None:
+    """Run the verb.
+
+    Args:
+        options: what :func:`add_parser` describes.
+        example: with nothing on standard input, answer an example and say how to ask.
+
+    Raises:
+        OphtimusError: a question cannot be answered.
+    """
+    import asyncio
+
+    from ophtimus_edge import specialties
+    from ophtimus_edge.conversation import clean_question
+    from ophtimus_edge.errors import UsageError
+
+    if options.max_tokens < 1 or not 0 <= options.temperature <= 5:
+        raise UsageError(
+            "--max-tokens is at least 1, and --temperature is between 0 and 5.", "See: ophtimus ask --help."
+        )
+    if options.seed is not None and not 0 <= options.seed < 1 << 32:
+        raise UsageError("--seed is between 0 and 4294967295.", "Leave it out to have one drawn.")
+    specialties.role_named(options.role)
+    if options.question is not None:
+        clean_question(options.question)
+    asyncio.run(_run(options, example))
+
+
+async def _run(options: argparse.Namespace, example: bool) -> None:
+    from ophtimus_edge.cli.printers import JsonPrinter, TextPrinter
+    from ophtimus_edge.conversation import Asking, Conversation
+    from ophtimus_edge.engine.client import Engine
+    from ophtimus_edge.errors import QuestionError
+    from ophtimus_edge.models import store
+
+    model = store.choose(options.model, options.level)
+    asking = Asking(
+        role=options.role, max_tokens=options.max_tokens, temperature=options.temperature, seed=options.seed
+    )
+    failed = False
+    async with Engine() as engine:
+        with _load_progress() as show:
+            loaded = await engine.load(model, on_progress=show)
+        printer: Printer = JsonPrinter(model, loaded, asking.role) if options.json else TextPrinter(model)
+        conversation = Conversation(engine, model)
+        async for question in _questions(options.question, example):
+            try:
+                await _one(conversation, question, asking, printer)
+            except QuestionError as error:
+                # One question of many that cannot be asked must not cost the others their answers.
+                if options.question is not None:
+                    raise
+                failed = True
+                printer.failed(question, error)
+    if failed:
+        raise QuestionError("not every question could be answered.", "The lines above say which, and why.")
+
+
+async def _one(conversation: Conversation, question: str, asking: Asking, printer: Printer) -> None:
+    from ophtimus_edge.conversation import clean_question
+    from ophtimus_edge.engine.messages import Answered, Piece
+
+    text = clean_question(question)
+    printer.begin(text, conversation.unfamiliar(text))
+    async for event in conversation.ask(text, asking):
+        if isinstance(event, Piece):
+            printer.piece(event.text)
+        elif isinstance(event, Answered):
+            printer.end(event)
+
+
+async def _questions(given: str | None, example: bool) -> AsyncIterator[str]:
+    import asyncio
+
+    from ophtimus_edge.errors import QuestionError
+
+    if given is not None:
+        yield given
+        return
+    count = 0
+    if not (example and sys.stdin.isatty()):
+        if sys.stdin.isatty():
+            sys.stderr.write("One question a line; Ctrl-D ends.\n")
+        while line := await asyncio.to_thread(sys.stdin.buffer.readline):
+            if text := line.decode("utf-8", "replace").strip():
+                count += 1
+                yield text
+    if count == 0:
+        if not example:
+            raise QuestionError(
+                "there is no question on standard input.", f'Ask one, for example: ophtimus ask "{EXAMPLE}"'
+            )
+        yield EXAMPLE
+        sys.stderr.write(
+            'Ask your own: ophtimus ask "…", or a question a line: ophtimus ask < questions.txt; '
+            "in a terminal, ophtimus opens the app.\n"
+        )
+
+
+@contextlib.contextmanager
+def _load_progress() -> Iterator[Any]:
+    """Show a bar on standard error while a model loads, where that takes more than half a second."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    bar = Progress(
+        TextColumn("loading the model"), BarColumn(), TextColumn("{task.percentage:.0f} %"),
+        console=Console(stderr=True), transient=True,
+    )  # fmt: skip
+    task = bar.add_task("load", total=1.0)
+    timer = threading.Timer(0.5, bar.start)
+    timer.start()
+    try:
+        yield lambda fraction: bar.update(task, completed=fraction)
+    finally:
+        timer.cancel()
+        timer.join()
+        bar.stop()

@@ -1,0 +1,137 @@
+"""How answers leave ``ophtimus ask``: as text for people, or as JSON for programs."""
+
+import sys
+import threading
+from typing import Any, Protocol
+
+import msgspec
+
+from ophtimus_edge.engine.messages import Answered, Loaded
+from ophtimus_edge.errors import OphtimusError
+from ophtimus_edge.models import store
+from ophtimus_edge.models.familiarity import Familiarity
+
+DEMONSTRATION = "DEMONSTRATION MODEL · not for clinical use"
+UNFAMILIAR = "not among the questions this demonstration knows"
+
+
+class Printer(Protocol):
+    """Told of a question, then of its answer's pieces, then of its end."""
+
+    def begin(self, question: str, unfamiliar: Familiarity | None) -> None:
+        """A question is asked; ``unfamiliar`` where a demonstration does not know it."""
+
+    def piece(self, text: str) -> None:
+        """The answer goes on."""
+
+    def end(self, answered: Answered) -> None:
+        """The answer is at its end."""
+
+    def failed(self, question: str, error: OphtimusError) -> None:
+        """The question could not be asked."""
+
+
+class TextPrinter:
+    """Answers for people."""
+
+    def __init__(self, model: store.ChosenModel) -> None:
+        self._model = model
+
+    def begin(self, question: str, unfamiliar: Familiarity | None) -> None:
+        """Say which question follows, and what must be known before its answer."""
+        sys.stdout.write(f"> {question}\n")
+        if self._model.demonstration:
+            sys.stdout.write(f"[{DEMONSTRATION}]\n")
+        if unfamiliar:
+            sys.stdout.write(f"[{UNFAMILIAR}; three that it knows:\n")
+            sys.stdout.writelines(f"   {known}\n" for known in unfamiliar.nearest)
+            sys.stdout.write(" what follows may be made up]\n")
+        sys.stdout.flush()
+
+    def piece(self, text: str) -> None:
+        """Pass a piece on."""
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+    def end(self, answered: Answered) -> None:
+        """Say how the answer ended."""
+        sys.stdout.write("\n\n")
+        sys.stdout.flush()
+        finish = {"stop": "complete", "length": "cut short at the token limit"}.get(
+            answered.finish_reason, answered.finish_reason
+        )
+        sys.stderr.write(
+            f"{self._model.name} {self._model.level} · {finish} · {answered.completion_tokens} tokens"
+            f" · {answered.tokens_per_s:.1f} tokens/s\n"
+        )
+
+    def failed(self, question: str, error: OphtimusError) -> None:
+        """Say why there is no answer."""
+        sys.stderr.write(f"{question[:60]}: {error.message}\n{' ' * 4}{error.hint}\n")
+
+
+class JsonPrinter:
+    """One JSON object a question, as the command-line contract has it."""
+
+    def __init__(self, model: store.ChosenModel, loaded: Loaded, role: str) -> None:
+        self._model = model
+        self._loaded = loaded
+        self._role = role
+        self._question = ""
+        self._notices: list[str] = []
+        self._known: list[str] = []
+        self._pieces: list[str] = []
+        self._sha256 = ""
+        self._hashing = threading.Thread(target=self._hash)
+        self._hashing.start()
+
+    def begin(self, question: str, unfamiliar: Familiarity | None) -> None:
+        """Say which question follows, and what must be known before its answer."""
+        self._question, self._pieces = question, []
+        self._notices = [DEMONSTRATION] if self._model.demonstration else []
+        self._known = unfamiliar.nearest if unfamiliar else []
+        if unfamiliar:
+            self._notices.append(UNFAMILIAR)
+
+    def piece(self, text: str) -> None:
+        """Pass a piece on."""
+        self._pieces.append(text)
+
+    def end(self, answered: Answered) -> None:
+        """Say how the answer ended."""
+        self._hashing.join()
+        self._write(
+            {
+                "question": self._question,
+                "answer": "".join(self._pieces),
+                "finish_reason": answered.finish_reason,
+                "model": {
+                    "name": self._model.name,
+                    "version": self._model.version,
+                    "file": self._model.path.name,
+                    "sha256": self._sha256,
+                    "level": self._model.level,
+                },
+                "role": self._role,
+                "seed": answered.seed,
+                "prompt_tokens": answered.prompt_tokens,
+                "reused_tokens": answered.reused_tokens,
+                "completion_tokens": answered.completion_tokens,
+                "load_s": round(self._loaded.seconds, 4),
+                "ttft_s": round(answered.ttft_s, 4),
+                "tokens_per_s": round(answered.tokens_per_s, 2),
+                "notices": self._notices,
+                "known_questions": self._known,
+            }
+        )
+
+    def failed(self, question: str, error: OphtimusError) -> None:
+        """Say why there is no answer."""
+        self._write({"question": question, "error": error.message, "hint": error.hint})
+
+    def _hash(self) -> None:
+        self._sha256 = self._model.sha256 or store.sha256_of(self._model.path)
+
+    def _write(self, record: dict[str, Any]) -> None:
+        sys.stdout.buffer.write(msgspec.json.encode(record) + b"\n")
+        sys.stdout.buffer.flush()

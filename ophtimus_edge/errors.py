@@ -1,0 +1,84 @@
+"""Every error that a person can meet.
+
+An error says what happened (``message``) and what to do next (``hint``). The command line prints the
+two as two lines and ends with ``exit_code``; the app shows them in the place of the answer. Nothing
+else ever reaches a user.
+"""
+
+
+class OphtimusError(Exception):
+    """What happened, and what to do next.
+
+    Attributes:
+        message: one sentence that says what happened, in plain words, naming the file or value.
+        hint: one sentence that says what the reader can do about it.
+        exit_code: what a command ends with.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message, hint)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}"
+
+
+class UsageError(OphtimusError):
+    """A command was called with words that do not fit together."""
+
+    exit_code = 2
+
+
+class QuestionError(OphtimusError):
+    """A question cannot be asked: it is empty, or longer than the model's context."""
+
+
+class ModelNotFoundError(OphtimusError):
+    """There is no model of that name, level or path."""
+
+
+class InvalidModelError(OphtimusError):
+    """A model file or model folder is damaged, of another kind, or not what its description says."""
+
+
+class FormatVersionError(OphtimusError):
+    """A file was written by a newer release than this one."""
+
+
+class FolderNotWritableError(OphtimusError):
+    """A folder that the program must write to cannot be written."""
+
+
+class MissingExtraError(OphtimusError):
+    """A part of the program is not installed."""
+
+
+class EngineError(OphtimusError):
+    """The process that runs the model failed or ended.
+
+    Attributes:
+        log_lines: the last lines of the engine's log, oldest first; empty where there are none.
+    """
+
+    def __init__(self, message: str, hint: str, log_lines: tuple[str, ...] = ()) -> None:
+        super().__init__(message, hint)
+        self.log_lines = log_lines
+
+
+class ConversionError(OphtimusError):
+    """A checkpoint or adapter cannot be turned into a GGUF file."""
+
+
+class AdapterError(ConversionError):
+    """An adapter asks for something that would not be merged right."""
+
+
+class RecipeError(OphtimusError):
+    """A training recipe, or a value set over it, is not valid."""
+
+
+class TrainingDataError(OphtimusError):
+    """A question file is missing, damaged, or breaks a rule that training relies on."""

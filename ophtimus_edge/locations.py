@@ -1,0 +1,86 @@
+"""Every path that the program reads or writes.
+
+``OPHTIMUS_HOME`` puts everything under one folder (a USB stick, a test's temporary folder); without
+it the platform's own places are used.
+"""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import platformdirs
+
+from ophtimus_edge.errors import FolderNotWritableError
+
+HOME_VARIABLE = "OPHTIMUS_HOME"
+
+
+def _home() -> Path | None:
+    value = os.environ.get(HOME_VARIABLE)
+    return Path(value).expanduser() if value else None
+
+
+def demo_folder() -> Path:
+    """The embedded demonstration model: a model folder inside the package."""
+    return Path(__file__).parent / "demo"
+
+
+def specialty_folder(name: str) -> Path:
+    """A medical field's data inside the package."""
+    return Path(__file__).parent / "specialties" / name
+
+
+def models_folder() -> Path:
+    """The store of installed models: one model folder each."""
+    home = _home()
+    return home / "models" if home else Path(platformdirs.user_data_dir("ophtimus", False)) / "models"
+
+
+def cache_folder() -> Path:
+    """Files that may be deleted at any time: the engine's logs."""
+    home = _home()
+    return home / "cache" if home else Path(platformdirs.user_cache_dir("ophtimus", False))
+
+
+def engine_log() -> Path:
+    """The log of the processes that run a model; never holds what anyone asked or was answered."""
+    return cache_folder() / "logs" / "engine.log"
+
+
+def ensure_writable(folder: Path) -> Path:
+    """Make a folder where it is missing and prove that a file can be written into it.
+
+    Raises:
+        FolderNotWritableError: the folder cannot be made, or takes no file.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"0")
+    except OSError as error:
+        reason = error.strerror or "it takes no file"
+        raise FolderNotWritableError(
+            f"the folder {folder} cannot be written: {reason}.",
+            f"Free it, or name a folder that can be written: {HOME_VARIABLE}=/path/to/folder.",
+        ) from error
+    return folder
+
+
+@contextlib.contextmanager
+def staged(path: Path) -> Iterator[Path]:
+    """Write a file beside its place, then rename it: readers see the old file or the whole new one.
+
+    Yields:
+        The path to write to, in the same folder. It is synced and renamed when the block ends, and
+        removed when the block raises.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield part
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,213 @@
+"""The exchange formats: the typed values that travel between programs and machines.
+
+Each document carries a ``schema_version``. A reader accepts its own version and older ones, ignores
+fields that it does not know, and refuses a newer version by name.
+"""
+
+import re
+from pathlib import Path
+from typing import ClassVar, Literal, TypeVar
+
+import msgspec
+
+from ophtimus_edge.errors import FormatVersionError, InvalidModelError
+from ophtimus_edge.locations import staged
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class Document(msgspec.Struct, kw_only=True):
+    """What every exchange format has in common."""
+
+    latest_version: ClassVar[int] = 1
+    schema_version: int = 1
+
+
+class SourceFile(msgspec.Struct, frozen=True):
+    """A file that a model was made from."""
+
+    name: str
+    size_bytes: int
+    sha256: str
+
+
+class Source(msgspec.Struct, kw_only=True):
+    """The checkpoint, or the adapter, that a model was made from: a folder's name or a hub id."""
+
+    id: str
+    revision: str = ""
+    files: list[SourceFile] = []
+
+
+class Template(msgspec.Struct, kw_only=True):
+    """The chat template (Jinja) and the date it is always rendered with.
+
+    Some templates insert the day's date, which would change every prompt each day; ``date`` takes
+    its place, in the form that the Llama-3 templates print.
+    """
+
+    text: str
+    date: str = "26 Jul 2024"
+
+
+class Level(msgspec.Struct, kw_only=True):
+    """One GGUF file of a model folder: a quantization level."""
+
+    level: str
+    file: str
+    size_bytes: int
+    sha256: str
+    chunk_sha256: list[str] = []
+
+
+class Licence(msgspec.Struct, kw_only=True):
+    """A licence text of the folder, and the notice it obliges to show."""
+
+    name: str
+    file: str
+    notice: str = ""
+
+
+class ModelFolder(Document, kw_only=True):
+    """``model.json``: what a model folder holds, where it came from, and how to use it.
+
+    Attributes:
+        kind: ``instruct`` models answer through their chat template; ``base`` models only complete.
+        demonstration: answers are for trying the program out, never for clinical use.
+        known_questions: a JSONL file of the folder with the questions it was trained on, or "".
+        default_level: the level that is used where none is named.
+    """
+
+    name: str
+    version: str
+    specialty: str
+    kind: Literal["base", "instruct"]
+    source: Source
+    levels: list[Level]
+    default_level: str
+    template: Template | None = None
+    adapter: Source | None = None
+    demonstration: bool = False
+    known_questions: str = ""
+    imatrix: str = ""
+    gates: dict[str, str] = {}
+    licences: list[Licence] = []
+    tool_versions: dict[str, str] = {}
+    verdict: str = ""
+
+    def level_named(self, level: str) -> Level | None:
+        """The entry of a level, or None where the folder has no file of it."""
+        return next((entry for entry in self.levels if entry.level == level), None)
+
+
+class Statistic(msgspec.Struct, frozen=True):
+    """A measured value with its 95 % interval, in the unit that the field's name says."""
+
+    value: float
+    low: float
+    high: float
+
+
+class LevelReport(msgspec.Struct, kw_only=True):
+    """What was measured of one level; a statistic is missing where it was not measured."""
+
+    level: str
+    sha256: str
+    size_bytes: int
+    statistics: dict[str, Statistic] = {}
+
+
+class Report(Document, kw_only=True):
+    """``report.json``: quantization levels side by side, against a reference."""
+
+    model: str
+    reference: LevelReport
+    levels: list[LevelReport]
+    machine: dict[str, str] = {}
+    verdict: str = ""
+
+
+class Vote(Document, kw_only=True):
+    """One line of ``votes.jsonl``: a person's choice between two levels' answers to one question."""
+
+    question_id: str
+    model: str
+    level_a: str
+    level_b: str
+    seed: int
+    choice: Literal["a", "b", "equal", "both_bad"]
+    unsafe: list[Literal["a", "b"]] = []
+    note: str = ""
+
+
+DocumentT = TypeVar("DocumentT", bound=Document)
+
+
+def decode(data: bytes, kind: type[DocumentT], origin: str) -> DocumentT:
+    """Read a document from JSON.
+
+    Args:
+        data: the JSON text.
+        kind: the struct to read.
+        origin: the file's name, for messages.
+
+    Raises:
+        FormatVersionError: it was written by a newer release.
+        InvalidModelError: it is not JSON of this kind.
+    """
+    try:
+        version = msgspec.json.decode(data, type=Document).schema_version
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidModelError(f"{origin} is damaged: {error}.", "Copy it again from its source.") from error
+    if version > kind.latest_version:
+        raise FormatVersionError(
+            f"{origin} has format version {version}; this release reads up to {kind.latest_version}.",
+            "Update Ophtimus Edge, or make the file with this release.",
+        )
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.DecodeError as error:
+        raise InvalidModelError(f"{origin} is damaged: {error}.", "Copy it again from its source.") from error
+
+
+def encode(document: Document) -> bytes:
+    """The document as indented JSON with a final newline."""
+    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+
+
+def read_model_folder(folder: Path) -> ModelFolder:
+    """Read and check ``model.json`` of a model folder.
+
+    Raises:
+        InvalidModelError: it is missing or damaged, or names a file outside the folder.
+        FormatVersionError: it was written by a newer release.
+    """
+    path = folder / "model.json"
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InvalidModelError(
+            f"{path} cannot be read: {error.strerror}.",
+            "A model folder is made with ophtimus-convert; copy the whole folder.",
+        ) from error
+    model = decode(data, ModelFolder, str(path))
+    names = [level.file for level in model.levels] + [licence.file for licence in model.licences]
+    names += [model.known_questions] if model.known_questions else []
+    for name in names:
+        if not name or name in {".", ".."} or Path(name).name != name or "\\" in name:
+            raise InvalidModelError(
+                f"{path} names a file outside its folder: {name!r}.", "Do not use this model folder."
+            )
+    if not all(_SHA256.fullmatch(level.sha256) for level in model.levels):
+        raise InvalidModelError(f"{path} holds a malformed SHA-256.", "Copy it again from its source.")
+    if model.level_named(model.default_level) is None:
+        raise InvalidModelError(
+            f"{path} has no file of its default level {model.default_level}.", "Convert the model again."
+        )
+    return model
+
+
+def write_model_folder(folder: Path, model: ModelFolder) -> None:
+    """Write ``model.json`` beside its place and rename it."""
+    with staged(folder / "model.json") as part:
+        part.write_bytes(encode(model))

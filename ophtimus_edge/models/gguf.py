@@ -1,0 +1,270 @@
+"""A bounded check of a GGUF file's header, in pure Python, before llama.cpp sees the file.
+
+llama.cpp asks not to be given untrusted models, and its loader ends the process on some damaged
+files. This reader takes the layout from the GGUF specification (ggml, docs/gguf.md), trusts no count
+and no length, never reads past the header, and proves that every tensor lies inside the file.
+"""
+
+import itertools
+import math
+import struct
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ophtimus_edge.errors import InvalidModelError
+
+MAGIC = b"GGUF"
+SUPPORTED_ARCHITECTURE = "llama"
+
+_FIRST_READ = 1 << 20
+_HEADER_LIMIT = 128 << 20
+_MAX_KEYS = 4096
+_MAX_TENSORS = 65536
+_MAX_NAME = 64
+_MAX_KEY = 65535
+_MAX_DIMS = 4
+_STRING, _ARRAY = 8, 9
+_SCALARS = {
+    0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"
+}  # fmt: skip
+
+# ggml type → (name, weights in a block, bytes of a block); ggml-common.h.
+TENSOR_TYPES = {
+    0: ("F32", 1, 4), 1: ("F16", 1, 2), 2: ("Q4_0", 32, 18), 3: ("Q4_1", 32, 20), 6: ("Q5_0", 32, 22),
+    7: ("Q5_1", 32, 24), 8: ("Q8_0", 32, 34), 10: ("Q2_K", 256, 84),
+    11: ("Q3_K", 256, 110), 12: ("Q4_K", 256, 144), 13: ("Q5_K", 256, 176), 14: ("Q6_K", 256, 210),
+    16: ("IQ2_XXS", 256, 66), 17: ("IQ2_XS", 256, 74), 18: ("IQ3_XXS", 256, 98),
+    19: ("IQ1_S", 256, 50), 20: ("IQ4_NL", 32, 18), 21: ("IQ3_S", 256, 110), 22: ("IQ2_S", 256, 82),
+    23: ("IQ4_XS", 256, 136), 24: ("I8", 1, 1), 25: ("I16", 1, 2), 26: ("I32", 1, 4), 27: ("I64", 1, 8),
+    28: ("F64", 1, 8), 29: ("IQ1_M", 256, 56), 30: ("BF16", 1, 2), 34: ("TQ1_0", 256, 54),
+    35: ("TQ2_0", 256, 66), 39: ("MXFP4", 32, 17),
+}  # fmt: skip
+
+# general.file_type → level; llama.h, enum llama_ftype.
+FILE_TYPES = {
+    0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 7: "Q8_0", 8: "Q5_0", 9: "Q5_1", 10: "Q2_K", 11: "Q3_K_S",
+    12: "Q3_K_M", 13: "Q3_K_L", 14: "Q4_K_S", 15: "Q4_K_M", 16: "Q5_K_S", 17: "Q5_K_M", 18: "Q6_K",
+    19: "IQ2_XXS", 20: "IQ2_XS", 21: "Q2_K_S", 22: "IQ3_XS", 23: "IQ3_XXS", 24: "IQ1_S", 25: "IQ4_NL",
+    26: "IQ3_S", 27: "IQ3_M", 28: "IQ2_S", 29: "IQ2_M", 30: "IQ4_XS", 31: "IQ1_M", 32: "BF16",
+}  # fmt: skip
+
+
+class TensorInfo(NamedTuple):
+    """A tensor of the file: its shape as GGUF writes it, fastest dimension first."""
+
+    name: str
+    shape: tuple[int, ...]
+    type: str
+    offset: int
+    size_bytes: int
+
+
+class Header(NamedTuple):
+    """What the header says.
+
+    Attributes:
+        metadata: the scalar and string values by key; of an array, only its length.
+        tensors: in file order; offsets count from ``data_offset``.
+        data_offset: where tensor data starts, in bytes from the start of the file.
+    """
+
+    version: int
+    metadata: dict[str, Any]
+    tensors: list[TensorInfo]
+    data_offset: int
+
+    @property
+    def architecture(self) -> str:
+        """``general.architecture``, or "" where it is missing."""
+        return str(self.metadata.get("general.architecture", ""))
+
+    @property
+    def level(self) -> str:
+        """The quantization level that the file declares, or "" where it declares none known."""
+        return FILE_TYPES.get(self.metadata.get("general.file_type", -1), "")
+
+
+class _ShortReadError(Exception):
+    """The header goes on behind the bytes read so far."""
+
+
+def read_header(path: Path) -> Header:
+    """Read and check a GGUF header.
+
+    Raises:
+        InvalidModelError: the file cannot be read, is no GGUF, is damaged, or is cut short.
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            limit = _FIRST_READ
+            while True:
+                file.seek(0)
+                data = file.read(min(limit, size))
+                try:
+                    return _parse(data, size)
+                except _ShortReadError:
+                    if len(data) >= size:
+                        raise _invalid("it ends inside its header") from None
+                    if limit >= _HEADER_LIMIT:
+                        raise _invalid("its header is too large") from None
+                    limit *= 8
+    except OSError as error:
+        raise InvalidModelError(
+            f"{path} cannot be read: {error.strerror}.", "Check the path and that you may read the file."
+        ) from error
+    except InvalidModelError as error:
+        raise InvalidModelError(f"{path} is not a sound GGUF file: {error.message}.", error.hint) from None
+
+
+def check(path: Path) -> Header:
+    """Read the header and make sure that this program can run the model.
+
+    Raises:
+        InvalidModelError: as :func:`read_header`, or the model is of another architecture.
+    """
+    header = read_header(path)
+    if header.architecture != SUPPORTED_ARCHITECTURE:
+        raise InvalidModelError(
+            f"{path} is a GGUF of the architecture {header.architecture[:40]!r}, not of Llama.",
+            "Ophtimus models are Llama models: name the GGUF file of one, or --model demo.",
+        )
+    if not header.tensors:
+        raise InvalidModelError(
+            f"{path} holds a vocabulary and no weights.",
+            "Name the GGUF file of a whole model, or --model demo.",
+        )
+    for key in ("llama.block_count", "llama.context_length", "llama.embedding_length"):
+        value = header.metadata.get(key)
+        if not isinstance(value, int) or not 0 < value < 1 << 31:
+            raise InvalidModelError(
+                f"{path} is not a sound GGUF file: {key} is missing or out of range.",
+                "Copy the file again from its source, or convert the model again.",
+            )
+    return header
+
+
+def _invalid(reason: str) -> InvalidModelError:
+    return InvalidModelError(reason, "Copy the file again from its source, or convert the model again.")
+
+
+class _Cursor:
+    """A position in the bytes read so far."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.at = 0
+
+    def number(self, layout: str) -> Any:
+        end = self.at + struct.calcsize(layout)
+        if end > len(self.data):
+            raise _ShortReadError
+        (value,) = struct.unpack_from(layout, self.data, self.at)
+        self.at = end
+        return value
+
+    def skip(self, count: int) -> None:
+        if self.at + count > len(self.data):
+            raise _ShortReadError
+        self.at += count
+
+    def string(self, limit: int, what: str) -> str:
+        length = self.number("<Q")
+        if length > limit:
+            raise _invalid(f"{what} is {length} bytes long")
+        start = self.at
+        self.skip(length)
+        try:
+            return self.data[start : self.at].decode("utf-8")
+        except UnicodeDecodeError:
+            raise _invalid(f"{what} is not UTF-8") from None
+
+    def skip_strings(self, count: int) -> None:
+        """Skip an array of strings; a vocabulary has hundreds of thousands, so this loop is bare."""
+        data, at, end = self.data, self.at, len(self.data)
+        unpack = struct.Struct("<Q").unpack_from
+        for _ in range(count):
+            if at + 8 > end:
+                raise _ShortReadError
+            at += 8 + unpack(data, at)[0]
+        if at > end:
+            raise _ShortReadError
+        self.at = at
+
+
+def _parse(data: bytes, size: int) -> Header:
+    cursor = _Cursor(data)
+    if data[:4] != MAGIC:
+        raise _invalid("it does not start with the letters GGUF")
+    cursor.skip(4)
+    version = cursor.number("<I")
+    if version not in (2, 3):
+        raise _invalid(f"its format version is {version}; 2 and 3 are known")
+    tensor_count, key_count = cursor.number("<Q"), cursor.number("<Q")
+    if key_count > _MAX_KEYS or tensor_count > _MAX_TENSORS:
+        raise _invalid(f"it declares {tensor_count} tensors and {key_count} keys")
+    metadata: dict[str, Any] = {}
+    for _ in range(key_count):
+        key = cursor.string(_MAX_KEY, "a key")
+        if key in metadata:
+            raise _invalid(f"the key {key[:60]!r} occurs twice")
+        metadata[key] = _value(cursor, size)
+    alignment = metadata.get("general.alignment", 32)
+    if not isinstance(alignment, int) or alignment <= 0 or alignment % 8 or alignment > 1 << 20:
+        raise _invalid("its alignment is not a multiple of 8")
+    tensors = _tensors(cursor, tensor_count, alignment)
+    data_offset = -(-cursor.at // alignment) * alignment
+    need = max((data_offset + tensor.offset + tensor.size_bytes for tensor in tensors), default=cursor.at)
+    if need > size:
+        raise _invalid(f"it is cut short ({size} of at least {need} bytes)")
+    return Header(version, metadata, tensors, data_offset)
+
+
+def _value(cursor: _Cursor, size: int) -> Any:
+    kind = cursor.number("<I")
+    if kind in _SCALARS:
+        return cursor.number(_SCALARS[kind])
+    if kind == _STRING:
+        return cursor.string(min(size, _HEADER_LIMIT), "a value")
+    if kind != _ARRAY:
+        raise _invalid(f"it holds a value of the unknown type {kind}")
+    item, count = cursor.number("<I"), cursor.number("<Q")
+    if item in _SCALARS:
+        if count * struct.calcsize(_SCALARS[item]) > size:
+            raise _invalid("an array is longer than the file")
+        cursor.skip(count * struct.calcsize(_SCALARS[item]))
+    elif item == _STRING:
+        if count * 8 > size:
+            raise _invalid("an array is longer than the file")
+        cursor.skip_strings(count)
+    else:
+        raise _invalid(f"it holds an array of the type {item}")
+    return count
+
+
+def _tensors(cursor: _Cursor, count: int, alignment: int) -> list[TensorInfo]:
+    tensors: list[TensorInfo] = []
+    names: set[str] = set()
+    for _ in range(count):
+        name = cursor.string(_MAX_NAME, "a tensor's name")
+        if name in names:
+            raise _invalid(f"the tensor {name!r} occurs twice")
+        names.add(name)
+        dims = cursor.number("<I")
+        if not 0 < dims <= _MAX_DIMS:
+            raise _invalid(f"the tensor {name!r} has {dims} dimensions")
+        shape = tuple(cursor.number("<Q") for _ in range(dims))
+        code, offset = cursor.number("<I"), cursor.number("<Q")
+        if code not in TENSOR_TYPES:
+            raise _invalid(f"the tensor {name!r} is of the unknown type {code}")
+        type_name, block, block_bytes = TENSOR_TYPES[code]
+        weights = math.prod(shape)
+        if not 0 < weights < 1 << 62 or shape[0] % block:
+            raise _invalid(f"the tensor {name!r} has the shape {shape}, which {type_name} does not allow")
+        if offset % alignment:
+            raise _invalid(f"the tensor {name!r} is not aligned")
+        tensors.append(TensorInfo(name, shape, type_name, offset, weights // block * block_bytes))
+    regions = sorted((tensor.offset, tensor.offset + tensor.size_bytes) for tensor in tensors)
+    if any(end > start for (_, end), (start, _) in itertools.pairwise(regions)):
+        raise _invalid("two tensors overlap")
+    return tensors

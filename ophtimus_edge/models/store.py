@@ -1,0 +1,146 @@
+"""From what a person names to a GGUF file: the demonstration model, an installed model, or a path."""
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+
+from ophtimus_edge import locations, specialties
+from ophtimus_edge.errors import InvalidModelError, ModelNotFoundError
+from ophtimus_edge.models import gguf
+from ophtimus_edge.models.formats import ModelFolder, Template, read_model_folder
+
+DEMO = "demo"
+
+_HASH_AT_ONCE = 64 << 20  # files up to this size are hashed before every use: 0.1 s at the most
+
+
+class ChosenModel(msgspec.Struct, frozen=True):
+    """A model file, ready to be loaded, and what is known of it.
+
+    Attributes:
+        path: the GGUF file.
+        sha256: of the file, "" where nothing states it (see :func:`sha256_of`).
+        template: None for the one inside the file.
+        folder: its model folder's description, None for a file by itself.
+    """
+
+    path: Path
+    name: str
+    version: str
+    level: str
+    sha256: str
+    template: Template | None
+    folder: ModelFolder | None
+
+    @property
+    def demonstration(self) -> bool:
+        """Whether its answers are for trying the program out only."""
+        return self.folder is not None and self.folder.demonstration
+
+    @property
+    def is_base(self) -> bool:
+        """Whether it is known to complete text only, not to answer."""
+        return self.folder is not None and self.folder.kind == "base"
+
+    @property
+    def known_questions(self) -> Path | None:
+        """The file of the questions that it was trained on, where its folder has one."""
+        if self.folder is None or not self.folder.known_questions:
+            return None
+        return self.path.parent / self.folder.known_questions
+
+
+def installed() -> list[str]:
+    """The names of the models in the store."""
+    folder = locations.models_folder()
+    try:
+        return sorted(entry.parent.name for entry in folder.glob("*/model.json"))
+    except OSError:
+        return []
+
+
+def choose(model: str = DEMO, level: str = "") -> ChosenModel:
+    """Find a model and check its file.
+
+    Args:
+        model: ``demo``, the name of an installed model, a model folder, or a GGUF file.
+        level: a quantization level, "" for the folder's default.
+
+    Raises:
+        ModelNotFoundError: there is no such model or level.
+        InvalidModelError: the file is not sound, or not what its folder says.
+    """
+    if model == DEMO:
+        return _from_folder(locations.demo_folder(), level)
+    stored = locations.models_folder() / model
+    if Path(model).name == model and (stored / "model.json").is_file():
+        return _from_folder(stored, level)
+    path = Path(model).expanduser()
+    if path.is_dir():
+        return _from_folder(path, level)
+    if not path.is_file():
+        raise _not_found(model)
+    header = gguf.check(path)
+    if level and level != header.level:
+        raise ModelNotFoundError(
+            f"{path} is of the level {header.level or 'that it does not name'}, not {level}.",
+            "Leave --level out, or name the file of that level.",
+        )
+    name = str(header.metadata.get("general.name", "")) or path.stem
+    return ChosenModel(path, name, "", header.level, "", None, None)
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _from_folder(folder: Path, level: str) -> ChosenModel:
+    description = read_model_folder(folder)
+    entry = description.level_named(level or description.default_level)
+    if entry is None:
+        levels = ", ".join(known.level for known in description.levels)
+        raise ModelNotFoundError(f"{description.name} has no level {level}.", f"Its levels are: {levels}.")
+    path = folder / entry.file
+    if not path.is_file():
+        raise ModelNotFoundError(
+            f"the model file {path} is missing.", "Copy the whole model folder again from its source."
+        )
+    gguf.check(path)
+    size = path.stat().st_size
+    damaged = size != entry.size_bytes
+    if not damaged and size <= _HASH_AT_ONCE:
+        damaged = sha256_of(path) != entry.sha256
+    if damaged:
+        raise InvalidModelError(
+            f"{path} is not the file that its model.json describes.",
+            "Copy the whole model folder again from its source.",
+        )
+    return ChosenModel(
+        path=path,
+        name=description.name,
+        version=description.version,
+        level=entry.level,
+        sha256=entry.sha256,
+        template=description.template,
+        folder=description,
+    )
+
+
+def _not_found(model: str) -> ModelNotFoundError:
+    for published in specialties.catalog():
+        if model.lower() in {published.name.lower(), published.hub_id.lower(), published.hub_id.lower()[12:]}:
+            where = f" ({published.hub_id})" if published.hub_id else ""
+            return ModelNotFoundError(
+                f"{published.name}{where}, made from {published.base}, is not on this machine.",
+                "Convert its checkpoint with ophtimus-convert and name the folder that it writes.",
+            )
+    if model.endswith(".gguf") or "/" in model or "\\" in model:
+        what = f"there is no model file {model}."
+    else:
+        what = f"there is no model {model!r}."
+    return ModelNotFoundError(
+        what, f"The models here: {', '.join([DEMO, *installed()])}; or a path to a GGUF file."
+    )

@@ -1,0 +1,79 @@
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from ophtimus_edge.errors import FormatVersionError, InvalidModelError
+from ophtimus_edge.models.formats import (
+    Level,
+    LevelReport,
+    ModelFolder,
+    Report,
+    Source,
+    Statistic,
+    Vote,
+    decode,
+    encode,
+    read_model_folder,
+    write_model_folder,
+)
+
+
+def folder_named(file: str = "m-Q8_0.gguf") -> ModelFolder:
+    return ModelFolder(
+        name="m",
+        version="1",
+        specialty="ophthalmology",
+        kind="instruct",
+        source=Source(id="m"),
+        levels=[Level(level="Q8_0", file=file, size_bytes=1, sha256="0" * 64)],
+        default_level="Q8_0",
+    )
+
+
+def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+    write_model_folder(tmp_path, folder_named())
+    assert read_model_folder(tmp_path) == folder_named()
+    assert [path.name for path in tmp_path.iterdir()] == ["model.json"]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        Report(
+            model="m",
+            reference=LevelReport(level="BF16", sha256="a", size_bytes=2),
+            levels=[
+                LevelReport(
+                    level="Q8_0", sha256="b", size_bytes=1, statistics={"kl": Statistic(0.1, 0.0, 0.2)}
+                )
+            ],
+        ),
+        Vote(question_id="q", model="m", level_a="Q8_0", level_b="Q2_K", seed=1, choice="a", unsafe=["b"]),
+    ],
+)
+def test_reports_and_votes_survive_the_journey(document: Report | Vote) -> None:
+    assert decode(encode(document), type(document), "x") == document
+
+
+def test_a_newer_version_is_refused_and_an_unknown_field_is_not(tmp_path: Path) -> None:
+    raw = msgspec.to_builtins(folder_named())
+    (tmp_path / "model.json").write_bytes(msgspec.json.encode({**raw, "colour": "blue"}))
+    assert read_model_folder(tmp_path).name == "m"
+    (tmp_path / "model.json").write_bytes(msgspec.json.encode({**raw, "schema_version": 2}))
+    with pytest.raises(FormatVersionError, match="version 2"):
+        read_model_folder(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../evil.gguf", "/etc/passwd", "a/b.gguf", "..", "", "a\\b.gguf"])
+def test_a_file_outside_the_folder_is_refused(tmp_path: Path, name: str) -> None:
+    write_model_folder(tmp_path, folder_named(name))
+    with pytest.raises(InvalidModelError, match="outside its folder"):
+        read_model_folder(tmp_path)
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"{}", b'{"schema_version": "x"}', b"\xff\xfe"])
+def test_a_damaged_description_is_refused(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "model.json").write_bytes(data)
+    with pytest.raises(InvalidModelError):
+        read_model_folder(tmp_path)

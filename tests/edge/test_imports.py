@@ -1,0 +1,38 @@
+"""What a process really imports: contracts between files do not see dynamic imports."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ["textual", "torch", "transformers", "peft", "trl", "llama_cpp", "numpy", "rich", "asyncio"]
+
+
+def modules_after(script: str) -> set[str]:
+    code = f"import sys\n{script}\nprint(*sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return {name.split(".")[0] for name in result.stdout.splitlines()[-1].split()}
+
+
+@pytest.mark.parametrize("command", ["ophtimus_edge.cli", "ophtimus_convert.cli", "ophtimus_training.cli"])
+def test_help_imports_nothing_heavy(command: str) -> None:
+    loaded = modules_after(f"from {command} import parser; parser().format_help()")
+    assert "argparse" in loaded
+    assert not loaded & {*HEAVY} - {"asyncio"}
+
+
+def test_asking_imports_neither_llama_cpp_nor_the_screen() -> None:
+    script = (
+        "import contextlib, io\nfrom ophtimus_edge.cli import main\n"
+        "with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO())):\n"
+        "    assert main(['ask', 'What is glaucoma?', '--max-tokens', '1']) == 0"
+    )
+    loaded = modules_after(script)
+    assert "ophtimus_edge" in loaded
+    assert not loaded & {"llama_cpp", "textual", "torch", "transformers", "numpy"}
+
+
+def test_the_app_does_not_import_llama_cpp() -> None:
+    loaded = modules_after("import ophtimus_tui.app, ophtimus_tui.screens.chat")
+    assert "textual" in loaded
+    assert not loaded & {"llama_cpp", "torch", "transformers", "numpy"}

@@ -1,0 +1,70 @@
+"""Training for real, for seconds: a base, an adapter on it, and the merge of both."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import BIN, ROOT
+
+from ophtimus_convert.folder import convert
+from ophtimus_edge.errors import TrainingDataError
+from ophtimus_training.cli import main
+from ophtimus_training.fit import check_lengths
+from ophtimus_training.tokenizer import SPECIAL_TOKENS, train_tokenizer
+
+
+@pytest.fixture(scope="module")
+def small_primer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The primer's topic of glaucoma."""
+    folder = tmp_path_factory.mktemp("primer")
+    for kind in ("essay", "mcq"):
+        (folder / kind).mkdir()
+        path = ROOT / "training" / "primer" / kind / "glaucoma.jsonl"
+        (folder / kind / path.name).write_bytes(path.read_bytes())
+    return folder
+
+
+def test_a_base_and_an_adapter_are_trained_and_converted(
+    small_primer: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base, adapter = tmp_path / "base", tmp_path / "adapter"
+    small = ["--set", f"data={small_primer}", "--set", "length=1024", "--set", "epochs=1"]
+    words = ["run", "demo-pretrain", "-o", str(base), *small, "--set", "layers=1", "--set", "vocabulary=600"]
+    assert main(words) == 0
+    assert "loss" in capsys.readouterr().out
+    assert main(words) == 2  # the folder exists: nothing is overwritten
+    assert "exists already" in capsys.readouterr().err
+    words = ["run", "demo-instruct", "-o", str(adapter), *small, "--set", f"base={base}", "--set", "lora_r=4"]
+    assert main(words) == 0
+    assert (adapter / "adapter_model.safetensors").is_file()
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
+    model = convert(base, adapter, ["BF16"], tmp_path / "model", "m", "1", lambda *_: None)
+    assert model.kind == "instruct"
+
+
+def test_a_missing_base_or_primer_is_said_in_two_lines(tmp_path: Path) -> None:
+    for recipe, setting in (("demo-instruct", "base=/nowhere"), ("demo-pretrain", "data=/nowhere")):
+        command = [str(BIN / "ophtimus-train"), "run", recipe, "-o", str(tmp_path / "out"), "--set", setting]
+        result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+        assert result.returncode == 1
+        assert "/nowhere" in result.stderr
+        assert "Traceback" not in result.stderr
+        assert not (tmp_path / "out").exists()
+
+
+def test_a_row_that_would_be_cut_is_refused() -> None:
+    check_lengths([10, 20], 20)
+    with pytest.raises(TrainingDataError, match="1 rows are longer than 20"):
+        check_lengths([10, 21], 20)
+
+
+def test_the_tokenizer_gives_every_text_back_and_ends_turns() -> None:
+    tokenizer = train_tokenizer(["안압은 21 mmHg입니다.", "What is glaucoma?"] * 3, 512, 128)
+    text = "안압 0.5 % — <IOP> naïve 👁\n\n  end "
+    ids = tokenizer(text)["input_ids"]
+    assert ids[0] == tokenizer.convert_tokens_to_ids("<|begin_of_text|>")
+    assert tokenizer.decode(ids, skip_special_tokens=True) == text
+    assert tokenizer.eos_token == "<|eot_id|>"
+    assert [tokenizer.convert_tokens_to_ids(token) for token in SPECIAL_TOKENS] == list(
+        range(len(tokenizer) - len(SPECIAL_TOKENS), len(tokenizer))
+    )
