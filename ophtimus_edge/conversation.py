@@ -4,7 +4,7 @@ The app and ``ask`` share this.
 """
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from functools import cached_property
 
 import msgspec
@@ -54,7 +54,7 @@ class Conversation:
         familiarity = self._known.compare(question)
         return None if familiarity.familiar else familiarity
 
-    async def ask(self, question: str, asking: Asking) -> AsyncIterator[Reading | Piece | Answered]:
+    async def ask(self, question: str, asking: Asking) -> AsyncGenerator[Reading | Piece | Answered, None]:
         """Ask a question.
 
         Yields:
@@ -88,7 +88,7 @@ class Conversation:
             async for event in events:
                 yield event
         finally:
-            await events.aclose()  # type: ignore[attr-defined]  # the engine's is a generator
+            await events.aclose()
 
     @cached_property
     def _known(self) -> KnownQuestions | None:

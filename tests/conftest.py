@@ -51,7 +51,8 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny")
     recipe = recipes.load("demo-pretrain", ["layers=2", "vocabulary=1024", "context=512"])
     assert isinstance(recipe, recipes.PretrainRecipe)
-    texts = primers.documents(primers.read(ROOT / "training" / "primer"))[:300]
+    exchanges = primers.documents(primers.read(ROOT / "training" / "primer"))[:300]
+    texts = [text for exchange in exchanges for text in exchange]
     tokenizer = train_tokenizer(texts, recipe.vocabulary, recipe.context)
     new_model(recipe, tokenizer).to(torch.bfloat16).save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,10 +32,11 @@ def tools(tmp_path: Path) -> Path:
     """A folder with a shell and Python, and no compiler."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    for tool in ("sh", "echo", "touch", "python3"):
+    for tool in ("sh", "echo", "touch"):
         found = shutil.which(tool)
         assert found
-        (folder / tool).symlink_to(Path(found).resolve() if tool != "python3" else found)
+        (folder / tool).symlink_to(Path(found).resolve())
+    (folder / "python3").symlink_to(Path(sys.executable).resolve())
     return folder
 
 

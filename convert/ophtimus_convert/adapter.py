@@ -18,10 +18,13 @@ from ophtimus_edge.errors import AdapterError
 _FILE = "adapter_model.safetensors"
 _PREFIX = "base_model.model."
 
-# Keys that say nothing about the merged weights, whatever their value.
+# Keys that say nothing about the merged weights, whatever their value: how it was trained, and which
+# modules were chosen (the tensors themselves tell). megatron_core names a module that only
+# megatron_config, which must be unused, puts to work.
 _HARMLESS = frozenset({
-    "auto_mapping", "base_model_name_or_path", "inference_mode", "lora_dropout", "peft_version",
-    "revision", "target_modules", "task_type",
+    "auto_mapping", "base_model_name_or_path", "exclude_modules", "inference_mode", "layers_pattern",
+    "layers_to_transform", "lora_dropout", "megatron_core", "peft_version", "revision", "target_modules",
+    "task_type",
 })  # fmt: skip
 # Keys that this module treats.
 _TREATED = frozenset({"lora_alpha", "peft_type", "r", "use_rslora", "init_lora_weights"})

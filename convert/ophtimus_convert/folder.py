@@ -80,7 +80,7 @@ def convert(
         part.rename(out)
     except OSError as error:
         raise ConversionError(
-            f"{error.filename or part} cannot be written: {error.strerror}.",
+            f"{error.filename or part} cannot be written: {error.strerror or error}.",
             "Free some space, or name another folder with -o.",
         ) from error
     finally:

@@ -9,12 +9,8 @@ from tokenizers import Regex, Tokenizer, pre_tokenizers
 from transformers import AutoTokenizer
 
 from ophtimus_edge.errors import ConversionError
+from ophtimus_edge.models.llama3 import PRE_TOKENIZER, SPLIT
 
-PRE_TOKENIZER = "llama-bpe"
-_LLAMA3_SPLIT = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
 _PROBES = (
     "Visual acuity was 20/200 OD and 6/12 OS; IOP 12345 mmHg?",
     "don't, I'LL: it's\n\n  two  spaces\tand a tab \r\n end   ",
@@ -101,7 +97,7 @@ def splits_like_llama3(tokenizer: Tokenizer) -> bool:
     """
     reference = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(_LLAMA3_SPLIT), behavior="isolated"),
+            pre_tokenizers.Split(Regex(SPLIT), behavior="isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )

@@ -11,8 +11,9 @@ from gguf import GGMLQuantizationType, GGUFWriter, LlamaFileType
 from ophtimus_convert.adapter import Adapter
 from ophtimus_convert.checkpoint import Checkpoint
 from ophtimus_convert.tensors import gguf_name, permuted, rope_factors
-from ophtimus_convert.vocabulary import PRE_TOKENIZER, Vocabulary
+from ophtimus_convert.vocabulary import Vocabulary
 from ophtimus_edge.errors import AdapterError, ConversionError
+from ophtimus_edge.models.llama3 import PRE_TOKENIZER
 
 _GGML_TYPES = {
     "F32": (GGMLQuantizationType.F32, LlamaFileType.ALL_F32),

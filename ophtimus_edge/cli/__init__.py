@@ -28,14 +28,16 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run ``ophtimus``; returns the exit code."""
+    options = parser().parse_args(arguments)
+
     from ophtimus_edge.cli import ask
     from ophtimus_edge.cli.failures import reported
+    from ophtimus_edge.cli.standard_input import is_terminal
 
-    options = parser().parse_args(arguments)
     with reported("ophtimus") as ending:
         if options.verb == "ask":
             ask.run(options)
-        elif options.plain or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        elif options.plain or not (is_terminal() and sys.stdout.isatty()):
             ask.run(parser().parse_args(["ask"]), example=True)
         else:
             from ophtimus_edge.cli.app import start_app

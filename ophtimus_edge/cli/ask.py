@@ -108,21 +108,20 @@ async def _one(conversation: Conversation, question: str, asking: Asking, printe
 
 
 async def _questions(given: str | None, example: bool) -> AsyncIterator[str]:
-    import asyncio
-
+    from ophtimus_edge.cli import standard_input
     from ophtimus_edge.errors import QuestionError
 
     if given is not None:
         yield given
         return
+    at_terminal = standard_input.is_terminal()
+    if at_terminal and not example:
+        sys.stderr.write("One question a line; Ctrl-D ends.\n")
     count = 0
-    if not (example and sys.stdin.isatty()):
-        if sys.stdin.isatty():
-            sys.stderr.write("One question a line; Ctrl-D ends.\n")
-        while line := await asyncio.to_thread(sys.stdin.buffer.readline):
-            if text := line.decode("utf-8", "replace").strip():
-                count += 1
-                yield text
+    if not (at_terminal and example):
+        async for question in standard_input.lines():
+            count += 1
+            yield question
     if count == 0:
         if not example:
             raise QuestionError(

@@ -10,8 +10,9 @@ from ophtimus_edge.engine.messages import Answered, Loaded
 from ophtimus_edge.errors import OphtimusError
 from ophtimus_edge.models import store
 from ophtimus_edge.models.familiarity import Familiarity
+from ophtimus_edge.specialties.questions import NOT_REVIEWED
 
-DEMONSTRATION = "DEMONSTRATION MODEL · not for clinical use"
+DEMONSTRATION = f"DEMONSTRATION MODEL · not for clinical use · {NOT_REVIEWED}"
 UNFAMILIAR = "not among the questions this demonstration knows"
 
 

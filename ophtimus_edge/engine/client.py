@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -37,6 +37,7 @@ from ophtimus_edge.engine.messages import (
 )
 from ophtimus_edge.errors import EngineError, InvalidModelError, OphtimusError, QuestionError, UsageError
 from ophtimus_edge.models.hardware import usable_cores
+from ophtimus_edge.models.llama3 import TEMPLATE_DATE
 from ophtimus_edge.models.store import ChosenModel
 from ophtimus_edge.text import sanitize
 
@@ -89,7 +90,7 @@ class Engine:
             context=context,
             threads=usable_cores(),
             template=template.text if template else "",
-            template_date=template.date if template else "26 Jul 2024",
+            template_date=template.date if template else TEMPLATE_DATE,
         )
         await self._send(request)
         while True:
@@ -109,7 +110,7 @@ class Engine:
         max_tokens: int = 1024,
         temperature: float = 0.0,
         seed: int = 0,
-    ) -> AsyncIterator[Reading | Piece | Answered]:
+    ) -> AsyncGenerator[Reading | Piece | Answered, None]:
         """Answer a conversation.
 
         Args:

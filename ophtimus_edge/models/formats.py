@@ -12,6 +12,7 @@ import msgspec
 
 from ophtimus_edge.errors import FormatVersionError, InvalidModelError
 from ophtimus_edge.locations import staged
+from ophtimus_edge.models.llama3 import TEMPLATE_DATE
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -47,7 +48,7 @@ class Template(msgspec.Struct, kw_only=True):
     """
 
     text: str
-    date: str = "26 Jul 2024"
+    date: str = TEMPLATE_DATE
 
 
 class Level(msgspec.Struct, kw_only=True):

@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -50,7 +51,7 @@ def test_json_holds_what_the_contract_says(ophtimus: Command) -> None:
     path = locations.demo_folder() / english["model"]["file"]
     sha256 = subprocess.run(["sha256sum", str(path)], capture_output=True, text=True, check=True).stdout[:64]
     assert english["model"]["sha256"] == sha256
-    assert english["notices"] == ["DEMONSTRATION MODEL · not for clinical use"]
+    assert english["notices"] == ["DEMONSTRATION MODEL · not for clinical use · not reviewed by a physician"]
 
 
 def test_an_unfamiliar_question_gets_its_notice_first(ophtimus: Command) -> None:
@@ -78,6 +79,29 @@ def test_without_a_terminal_and_with_nothing_to_read_it_shows_an_example(ophtimu
 
 def test_without_a_terminal_it_answers_standard_input(ophtimus: Command) -> None:
     assert ophtimus(stdin="What is a cataract?\n").stdout.startswith("> What is a cataract?\n")
+
+
+def test_a_closed_standard_input_is_nothing_to_read() -> None:
+    result = subprocess.run(
+        ["bash", "-c", '"$0" <&-', str(BIN / "ophtimus")], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("> What is glaucoma?\n")
+
+
+def test_an_interrupt_ends_it_while_it_waits_for_a_question() -> None:
+    with subprocess.Popen(
+        [str(BIN / "ophtimus"), "ask"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"What is glaucoma?\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == b"> What is glaucoma?\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 130
+        assert process.stderr is not None
+        assert b"Traceback" not in process.stderr.read()
 
 
 @pytest.mark.parametrize("question", ["", "   ", "\x1b\x07"])

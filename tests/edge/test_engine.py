@@ -88,7 +88,7 @@ async def test_a_listener_that_goes_away_stops_the_answer(tiny_model: Path) -> N
         async for event in events:
             if isinstance(event, Piece):
                 break
-        await events.aclose()  # type: ignore[attr-defined]
+        await events.aclose()
         _, answered = await collect(engine, QUESTION, max_tokens=3)
     assert answered.completion_tokens == 3
 

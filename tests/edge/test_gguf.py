@@ -1,4 +1,3 @@
-import random
 import struct
 from pathlib import Path
 
@@ -67,24 +66,3 @@ def test_counts_and_lengths_are_not_trusted(header: bytes, tmp_path: Path) -> No
     path.write_bytes(header.ljust(4096, b"\0"))
     with pytest.raises(InvalidModelError):
         gguf.check(path)
-
-
-def test_flipped_bytes_give_nothing_but_the_one_error(sound: Path, tmp_path: Path) -> None:
-    data = bytearray(sound.read_bytes())
-    end = gguf.read_header(sound).data_offset
-    path = tmp_path / "flipped.gguf"
-    rng = random.Random(4)
-    refused = 0
-    for _ in range(300):
-        at = rng.randrange(end if rng.random() < 0.3 else 200)
-        old = data[at]
-        data[at] = rng.randrange(256)
-        path.write_bytes(data)
-        try:
-            gguf.check(path)
-        except InvalidModelError:
-            refused += 1
-        data[at] = old
-    assert refused > 50
-    path.write_bytes(data)
-    gguf.check(path)

@@ -66,9 +66,21 @@ def exchanges(primer: Primer) -> list[Exchange]:
     return essays + choices
 
 
-def documents(primer: Primer) -> list[str]:
-    """The same exchanges as plain texts, for pre-training."""
-    return [f"{exchange.prompt}\n\n{exchange.reply}" for exchange in exchanges(primer)]
+def documents(primer: Primer) -> list[Exchange]:
+    """What is pre-trained on in full: each essay in its first wording, each multiple-choice question."""
+    essays = [Exchange(essay.question, essay.answer) for essay in primer.essays]
+    return essays + [Exchange(choice_prompt(choice), choice_reply(choice)) for choice in primer.choices]
+
+
+def openings(primer: Primer) -> list[Exchange]:
+    """The other trained wordings, of whose answers pre-training sees the opening only.
+
+    What ties a question to its answer is decided in the answer's first words; the whole answer under
+    each wording would spend most of the training on text that is already known.
+    """
+    return [
+        Exchange(wording, essay.answer) for essay in primer.essays for wording in essay.trained_wordings[1:]
+    ]
 
 
 def conversations(primer: Primer) -> list[dict[str, list[dict[str, str]]]]:

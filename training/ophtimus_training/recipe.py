@@ -53,6 +53,7 @@ class PretrainRecipe(Recipe, kw_only=True, frozen=True, forbid_unknown_fields=Tr
         heads: attention heads.
         kv_heads: key and value heads; divides ``heads``.
         context: positions that the model promises.
+        opening: tokens of an answer that are learned under each wording but the first.
     """
 
     vocabulary: Annotated[int, msgspec.Meta(ge=512)]
@@ -62,6 +63,7 @@ class PretrainRecipe(Recipe, kw_only=True, frozen=True, forbid_unknown_fields=Tr
     heads: Positive
     kv_heads: Positive
     context: Positive
+    opening: Positive = 24
 
 
 class InstructRecipe(Recipe, kw_only=True, frozen=True, forbid_unknown_fields=True, tag="instruct"):

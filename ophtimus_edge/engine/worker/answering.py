@@ -76,11 +76,12 @@ def _write(request: Answer, ids: list[int], model: Model, channel: Channel) -> N
     try:
         while finish != "cancelled" and written < room:
             token = sampler.pick()
-            last = time.monotonic()
-            first = first or last
+            now = time.monotonic()
+            first = first or now
             if model.ends(token):
                 finish = "stop"
                 break
+            last = now
             written += 1
             if piece := text.feed(model.piece(token)):
                 channel.send(Piece(request.id, piece, written))
@@ -102,6 +103,6 @@ def _write(request: Answer, ids: list[int], model: Model, channel: Channel) -> N
             reused_tokens=reused,
             completion_tokens=written,
             ttft_s=first - start if first else 0.0,
-            write_s=last - first,
+            write_s=max(0.0, last - first),
         )
     )

@@ -10,10 +10,10 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Static
 
-from ophtimus_edge.conversation import Asking, Conversation
+from ophtimus_edge.conversation import Asking, Conversation, clean_question
 from ophtimus_edge.engine.client import Engine
 from ophtimus_edge.engine.messages import Answered, Piece, Reading
-from ophtimus_edge.errors import OphtimusError
+from ophtimus_edge.errors import OphtimusError, QuestionError
 from ophtimus_edge.models.store import ChosenModel
 from ophtimus_tui.texts import Texts
 from ophtimus_tui.widgets.ask_box import AskBox
@@ -67,15 +67,19 @@ class ChatScreen(Screen[None]):
     @on(AskBox.Sent)
     async def ask(self, sent: AskBox.Sent) -> None:
         """Put a question at the end of the talk and in the queue."""
+        try:
+            question = clean_question(sent.question)
+        except QuestionError:
+            return  # nothing but blanks and control characters
         self.query_one(AskBox).clear()
         talk = self.query_one("#talk", VerticalScroll)
-        exchange = Exchange(self._texts, sent.question)
+        exchange = Exchange(self._texts, question)
         await talk.mount(exchange)
         talk.anchor()
         self._questions.put_nowait(exchange)
 
     async def action_stop(self) -> None:
-        """Stop the answer under way; without one, take back the question that waits."""
+        """Stop the answer under way; the questions that wait are answered after it."""
         if self._under_way is not None:
             self._stopped.add(self._under_way)
             await self._engine.cancel()

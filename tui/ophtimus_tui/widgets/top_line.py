@@ -1,17 +1,17 @@
-"""The top line: which model, how it stands, and the warning that a demonstration carries."""
+"""The top of the screen: which model, how it stands, and the warning that a demonstration carries."""
 
 from textual.app import ComposeResult
-from textual.containers import Horizontal
+from textual.containers import Vertical
 from textual.widgets import Static
 
 
-class TopLine(Horizontal):
-    """Program, model and state at the left; the warning, where there is one, at the right."""
+class TopLine(Vertical):
+    """Program, model and state; under them the warning, where there is one, in full at any width."""
 
     DEFAULT_CSS = """
     TopLine { height: auto; background: $panel; padding: 0 1; }
-    TopLine > #model { width: 1fr; height: auto; }
-    TopLine > #warning { width: auto; height: auto; color: $warning; text-style: bold; }
+    TopLine > #warning { color: $warning; text-style: bold; display: none; }
+    TopLine > #warning.shown { display: block; }
     """
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class TopLine(Horizontal):
         self._warning = Static("", id="warning", markup=False)
 
     def compose(self) -> ComposeResult:
-        """The two halves."""
+        """The two lines."""
         yield self._model
         yield self._warning
 
@@ -28,3 +28,4 @@ class TopLine(Horizontal):
         """Name the model and its state."""
         self._model.update(" · ".join(part for part in (f"Ophtimus  {model}", state) if part))
         self._warning.update(warning)
+        self._warning.set_class(bool(warning), "shown")
