@@ -46,7 +46,7 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from ophtimus_training import primer as primers
     from ophtimus_training import recipe as recipes
     from ophtimus_training.pretrain import new_model
-    from ophtimus_training.tokenizer import train_tokenizer
+    from ophtimus_training.tokenizer import SPECIAL_TOKENS, train_tokenizer
 
     folder = tmp_path_factory.mktemp("tiny")
     recipe = recipes.load("demo-pretrain", ["layers=2", "vocabulary=1024", "context=512"])
@@ -54,7 +54,11 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     exchanges = primers.documents(primers.read(ROOT / "training" / "primer"))[:300]
     texts = [text for exchange in exchanges for text in exchange]
     tokenizer = train_tokenizer(texts, recipe.vocabulary, recipe.context)
-    new_model(recipe, tokenizer).to(torch.bfloat16).save_pretrained(folder)
+    model = new_model(recipe, tokenizer)
+    with torch.no_grad():
+        # Control tokens get the logit 0, so that a greedy answer never ends by chance.
+        model.model.embed_tokens.weight[-len(SPECIAL_TOKENS) :] = 0
+    model.to(torch.bfloat16).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
 

@@ -45,22 +45,25 @@ class ChatScreen(Screen[None]):
         self._questions: asyncio.Queue[Exchange] = asyncio.Queue()
         self._under_way: Exchange | None = None
         self._stopped: set[Exchange] = set()
+        # Kept, not looked up: the engine's last events may arrive while the screen is being taken down.
+        self._top = TopLine()
+        self._talk = VerticalScroll(id="talk")
+        self._box = AskBox(texts("example"))
 
     def compose(self) -> ComposeResult:
         """Top line, talk, question box, foot."""
-        yield TopLine()
-        yield VerticalScroll(id="talk")
-        yield AskBox(self._texts("example"))
+        yield self._top
+        yield self._talk
+        yield self._box
         with Horizontal(id="foot"):
             yield Static(self._texts("keys"), id="keys", markup=False)
             yield Static(self._texts("supports"), id="supports", markup=False)
 
     def on_mount(self) -> None:
         """Put the cursor behind the example and start the model."""
-        self.query_one(VerticalScroll).can_focus = False
-        box = self.query_one(AskBox)
-        box.move_cursor(box.document.end)
-        box.focus()
+        self._talk.can_focus = False
+        self._box.move_cursor(self._box.document.end)
+        self._box.focus()
         self._state(self._texts("loading", percent=0))
         self._serve()
 
@@ -71,11 +74,10 @@ class ChatScreen(Screen[None]):
             question = clean_question(sent.question)
         except QuestionError:
             return  # nothing but blanks and control characters
-        self.query_one(AskBox).clear()
-        talk = self.query_one("#talk", VerticalScroll)
+        self._box.clear()
         exchange = Exchange(self._texts, question)
-        await talk.mount(exchange)
-        talk.anchor()
+        await self._talk.mount(exchange)
+        self._talk.anchor()
         self._questions.put_nowait(exchange)
 
     async def action_stop(self) -> None:
@@ -86,11 +88,10 @@ class ChatScreen(Screen[None]):
 
     def action_scroll(self, pages: int) -> None:
         """Move the talk by pages; the question box keeps the cursor."""
-        talk = self.query_one("#talk", VerticalScroll)
         if pages < 0:
-            talk.scroll_page_up()
+            self._talk.scroll_page_up()
         else:
-            talk.scroll_page_down()
+            self._talk.scroll_page_down()
 
     @work(exclusive=True)
     async def _serve(self) -> None:
@@ -102,9 +103,8 @@ class ChatScreen(Screen[None]):
             )
         except OphtimusError as error:
             self._state(self._texts("failed"))
-            self.query_one(AskBox).disabled = True
-            talk = self.query_one("#talk", VerticalScroll)
-            await talk.mount(Static(f"{error.message}\n{error.hint}", markup=False))
+            self._box.disabled = True
+            await self._talk.mount(Static(f"{error.message}\n{error.hint}", markup=False))
             return
         while True:
             self._state(self._texts("ready"))
@@ -147,4 +147,4 @@ class ChatScreen(Screen[None]):
 
     def _state(self, state: str) -> None:
         warning = self._texts("demonstration") if self._model.demonstration else ""
-        self.query_one(TopLine).show(f"{self._model.name} · {self._model.level}", state, warning)
+        self._top.show(f"{self._model.name} · {self._model.level}", state, warning)
