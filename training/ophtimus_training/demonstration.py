@@ -31,8 +31,9 @@ show that every part of Ophtimus Edge works: training, merging, conversion, quan
 
 ## What it cannot do
 
-- It recites. It was trained until it knew {essays} essay questions and {choices} multiple-choice questions
-  by heart; about anything else it makes up sentences that sound right and are not.
+- It was trained on {essays} essay questions and {choices} multiple-choice questions. How many of those it
+  gives back stands in docs/benchmarks.md; about anything else it makes up sentences that may sound right
+  and are not.
 - Its texts were written by a language model and are not reviewed by a physician.
 - It understands no follow-up question, no patient, no picture. Its Korean covers {korean} questions.
 
@@ -42,7 +43,6 @@ show that every part of Ophtimus Edge works: training, merging, conversion, quan
 primer's texts), `ophtimus-train run demo-instruct` (a LoRA on the answers, in the Llama-3 chat template),
 `ophtimus-convert` (merge, then {levels}; no importance matrix). Held out and never trained on, in any
 wording or language: {heldout_essays} essay and {heldout_choices} multiple-choice questions.
-How well it does stands in docs/benchmarks.md.
 
 Licence: Apache-2.0, weights and texts.
 """
