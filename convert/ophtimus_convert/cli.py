@@ -69,15 +69,15 @@ def run(options: argparse.Namespace) -> None:
             "Leave it out; Q3_K_M and IQ4_XS are the smallest that need none.",
         )
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
     with Progress(console=Console(stderr=True)) as bars:
-        tasks: dict[str, object] = {}
+        tasks: dict[str, TaskID] = {}
 
         def show(step: str, done: int, total: int) -> None:
-            task = tasks.setdefault(step, None) or bars.add_task(step)
-            tasks[step] = task
-            bars.update(task, completed=done, total=total)  # type: ignore[arg-type]
+            if step not in tasks:
+                tasks[step] = bars.add_task(step)
+            bars.update(tasks[step], completed=done, total=total)
 
         model = convert(options.source, options.adapter, levels, options.out, name, options.version, show)
     for level in model.levels:

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from conftest import BIN
-from gguf import GGUFReader
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig
@@ -43,15 +42,6 @@ def make_adapter(checkpoint: Path, out: Path, **more: object) -> Path:
 @pytest.fixture(scope="session")
 def adapter(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_adapter(tiny_checkpoint, tmp_path_factory.mktemp("adapter"))
-
-
-def bf16_of(path: Path) -> dict[str, np.ndarray]:
-    return {
-        tensor.name: np.array(tensor.data).view(np.uint16)
-        if tensor.data.dtype == np.uint8
-        else np.array(tensor.data)
-        for tensor in GGUFReader(path).tensors
-    }
 
 
 @pytest.mark.parametrize("more", [{}, {"use_rslora": True}], ids=["lora", "rslora"])
@@ -258,3 +248,11 @@ def test_the_command_fails_in_two_lines(tmp_path: Path) -> None:
     unknown = subprocess.run([*command, "-l", "Q9"], capture_output=True, text=True, check=False)
     assert unknown.returncode == 2
     assert "Q9" in unknown.stderr
+
+
+def test_the_command_shows_one_bar_a_step(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    command = [str(BIN / "ophtimus-convert"), str(tiny_checkpoint), "-l", "Q8_0", "-o", str(tmp_path / "out")]
+    result = subprocess.run([*command, "--name", "tiny"], capture_output=True, text=True, check=True)
+    bars = [line.split()[0] for line in result.stderr.splitlines() if "%" in line]
+    assert bars == ["merge", "Q8_0"]
+    assert "tiny-Q8_0.gguf" in result.stdout
