@@ -11,7 +11,7 @@ import sys
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
@@ -22,15 +22,22 @@ from ophtimus_edge.engine.messages import (
     Answered,
     Cancel,
     Close,
+    Computed,
     Event,
     Failed,
     FrameError,
     Load,
     Loaded,
     Loading,
+    Logits,
     Piece,
+    Pieced,
+    Pieces,
     Reading,
+    Render,
     Request,
+    Tokenize,
+    Tokens,
     Turn,
     frame,
     frame_length,
@@ -40,6 +47,10 @@ from ophtimus_edge.models.hardware import usable_cores
 from ophtimus_edge.models.llama3 import TEMPLATE_DATE
 from ophtimus_edge.models.store import ChosenModel
 from ophtimus_edge.text import sanitize
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 _LOG_LIMIT = 1 << 20
 _CLOSE_PATIENCE_S = 2.0
@@ -57,6 +68,7 @@ class Engine:
         self._log = locations.engine_log()
         self._log_start = 0
         self._last_id = 0
+        self._vocabulary = 0
         self._turn = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
@@ -68,7 +80,12 @@ class Engine:
         await self.close()
 
     async def load(
-        self, model: ChosenModel, context: int = 0, on_progress: Callable[[float], None] | None = None
+        self,
+        model: ChosenModel,
+        context: int = 0,
+        on_progress: Callable[[float], None] | None = None,
+        *,
+        vocabulary_only: bool = False,
     ) -> Loaded:
         """Start a worker and load a model.
 
@@ -76,6 +93,8 @@ class Engine:
             model: what to load, checked by :func:`ophtimus_edge.models.store.choose`.
             context: tokens; 0 for the worker's choice.
             on_progress: told the fraction loaded, 0 to 1.
+            vocabulary_only: leave the weights out: enough to tokenize and to render, in a fraction of
+                the memory; answers and logits are refused.
 
         Raises:
             EngineError: the worker died.
@@ -91,6 +110,7 @@ class Engine:
             threads=usable_cores(),
             template=template.text if template else "",
             template_date=template.date if template else TEMPLATE_DATE,
+            vocabulary_only=vocabulary_only,
         )
         await self._send(request)
         while True:
@@ -98,6 +118,7 @@ class Engine:
             if isinstance(event, Loading) and on_progress:
                 on_progress(event.fraction)
             elif isinstance(event, Loaded):
+                self._vocabulary = event.vocabulary
                 return event
             elif isinstance(event, Failed):
                 raise _raised(event)
@@ -129,8 +150,7 @@ class Engine:
             EngineError: the worker died, or failed.
         """
         async with self._turn:
-            self._last_id += 1
-            request = Answer(self._last_id, turns, plain, max_tokens, temperature, seed)
+            request = Answer(self._next_id(), turns, plain, max_tokens, temperature, seed)
             await self._send(request)
             ended = False
             try:
@@ -148,6 +168,78 @@ class Engine:
             finally:
                 if not ended:  # the caller stopped listening: stop the worker and drain what it still says
                     await self._drain(request.id)
+
+    async def tokenize(self, text: str, *, special: bool = False) -> list[int]:
+        """Text to token ids, without a BOS.
+
+        Args:
+            special: whether special tokens that the text names count as such.
+
+        Raises:
+            EngineError: no model is loaded, or the worker died.
+        """
+        event = await self._ask(Tokenize(self._next_id(), text, special))
+        assert isinstance(event, Tokens)  # noqa: S101 - what the worker answers to this request
+        return event.ids
+
+    async def render(self, turns: list[Turn]) -> list[int]:
+        """The token ids of a conversation's prompt, up to where the assistant's next turn begins.
+
+        Raises:
+            UsageError: the model has no chat template, or it failed.
+            EngineError: no model is loaded, or the worker died.
+        """
+        event = await self._ask(Render(self._next_id(), turns))
+        assert isinstance(event, Tokens)  # noqa: S101 - what the worker answers to this request
+        return event.ids
+
+    async def pieces(self, ids: list[int]) -> list[bytes]:
+        """The bytes that each token stands for; a piece may end inside a character.
+
+        Raises:
+            EngineError: no model is loaded, or the worker died.
+        """
+        event = await self._ask(Pieces(self._next_id(), ids))
+        assert isinstance(event, Pieced)  # noqa: S101 - what the worker answers to this request
+        return event.pieces
+
+    async def ends(self, token: int) -> bool:
+        """Whether a token ends an answer.
+
+        Raises:
+            EngineError: no model is loaded, or the worker died.
+        """
+        event = await self._ask(Pieces(self._next_id(), [token]))
+        assert isinstance(event, Pieced)  # noqa: S101 - what the worker answers to this request
+        return event.ends[0]
+
+    async def logits(self, ids: list[int], last: int = 1) -> "npt.NDArray[np.float32]":
+        """Evaluate token ids from an empty context.
+
+        Args:
+            ids: with their BOS.
+            last: of how many of the last positions the logits are wanted, at most.
+
+        Returns:
+            float32, shape (min(last, len(ids)), vocabulary).
+
+        Raises:
+            EngineError: no model is loaded, the worker died, or the ids do not fit the context.
+        """
+        # Numpy takes a tenth of a second to load, and answering needs none of it.
+        from multiprocessing.shared_memory import SharedMemory
+
+        import numpy as np
+
+        last = min(last, len(ids))
+        shape = (last, self._vocabulary)
+        memory = SharedMemory(create=True, size=max(4 * last * self._vocabulary, 1))
+        try:
+            await self._ask(Logits(self._next_id(), ids, last, memory.name))
+            return np.ndarray(shape, np.float32, memory.buf).copy()
+        finally:
+            memory.close()
+            memory.unlink()
 
     async def cancel(self) -> None:
         """Stop the answer under way; its iterator ends with finish reason ``cancelled``."""
@@ -169,6 +261,21 @@ class Engine:
             process.kill()
             await process.wait()
 
+    def _next_id(self) -> int:
+        self._last_id += 1
+        return self._last_id
+
+    async def _ask(self, request: Tokenize | Render | Pieces | Logits) -> Tokens | Pieced | Computed:
+        """One request, one answer; waits for an answer under way."""
+        async with self._turn:
+            await self._send(request)
+            while True:
+                event = await self._receive()
+                if isinstance(event, Failed) and event.id == request.id:
+                    raise _raised(event)
+                if isinstance(event, Tokens | Pieced | Computed) and event.id == request.id:
+                    return event
+
     async def _start(self) -> None:
         locations.ensure_writable(self._log.parent)
         if self._log.exists() and self._log.stat().st_size > _LOG_LIMIT:
@@ -181,7 +288,7 @@ class Engine:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
-                env=_environment(),
+                env=clean_environment(),
             )  # fmt: skip
 
     async def _send(self, request: Request) -> None:
@@ -224,8 +331,11 @@ class Engine:
         )
 
 
-def _environment() -> dict[str, str]:
-    # A library planted beside the model or named by the environment must not be loaded.
+def clean_environment() -> dict[str, str]:
+    """The environment of a process that loads llama.cpp.
+
+    A library planted beside the model or named by the environment must not be loaded.
+    """
     unwanted = {"GGML_BACKEND_PATH", "LLAMA_CPP_LIB_PATH", "LLAMA_CPP_LIB", "PYTHONSTARTUP"}
     return {key: value for key, value in os.environ.items() if key not in unwanted}
 

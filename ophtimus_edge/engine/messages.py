@@ -31,6 +31,7 @@ class Load(msgspec.Struct, frozen=True, tag=True):
         threads: of computation.
         template: the chat template, or "" for the one inside the file.
         template_date: the date that the template is rendered with, such as "26 Jul 2024".
+        vocabulary_only: leave the weights out: enough to tokenize and to render.
     """
 
     path: str
@@ -38,6 +39,7 @@ class Load(msgspec.Struct, frozen=True, tag=True):
     threads: int
     template: str
     template_date: str
+    vocabulary_only: bool = False
 
 
 class Answer(msgspec.Struct, frozen=True, tag=True):
@@ -56,6 +58,46 @@ class Answer(msgspec.Struct, frozen=True, tag=True):
     max_tokens: int
     temperature: float
     seed: int
+
+
+class Tokenize(msgspec.Struct, frozen=True, tag=True):
+    """Text to ids, without a BOS; the worker answers Tokens.
+
+    Attributes:
+        special: whether special tokens that the text names count as such.
+    """
+
+    id: int
+    text: str
+    special: bool
+
+
+class Render(msgspec.Struct, frozen=True, tag=True):
+    """A conversation to the ids of its prompt; the worker answers Tokens or Failed."""
+
+    id: int
+    turns: list[Turn]
+
+
+class Pieces(msgspec.Struct, frozen=True, tag=True):
+    """Ids to the bytes that they stand for; the worker answers Pieced."""
+
+    id: int
+    ids: list[int]
+
+
+class Logits(msgspec.Struct, frozen=True, tag=True):
+    """Evaluate ids from an empty context; the worker writes logits, then answers Computed or Failed.
+
+    Attributes:
+        last: how many of the last positions' logits to write.
+        memory: the name of the shared memory that takes them: float32, shape (last, vocabulary).
+    """
+
+    id: int
+    ids: list[int]
+    last: int
+    memory: str
 
 
 class Cancel(msgspec.Struct, frozen=True, tag=True):
@@ -81,11 +123,15 @@ class Loaded(msgspec.Struct, frozen=True, tag=True):
         context: tokens that fit, prompt and answer together.
         has_template: whether it can chat.
         seconds: from the request to now.
+        vocabulary: tokens that it knows: the columns of its logits.
+        eos: the id that the file names as its end, or -1.
     """
 
     context: int
     has_template: bool
     seconds: float
+    vocabulary: int
+    eos: int
 
 
 class Reading(msgspec.Struct, frozen=True, tag=True):
@@ -127,6 +173,27 @@ class Answered(msgspec.Struct, frozen=True, tag=True):
         return (self.completion_tokens - 1) / self.write_s if self.write_s > 0 else 0.0
 
 
+class Tokens(msgspec.Struct, frozen=True, tag=True):
+    """Token ids."""
+
+    id: int
+    ids: list[int]
+
+
+class Pieced(msgspec.Struct, frozen=True, tag=True):
+    """The bytes of each token, and whether it ends an answer."""
+
+    id: int
+    pieces: list[bytes]
+    ends: list[bool]
+
+
+class Computed(msgspec.Struct, frozen=True, tag=True):
+    """The logits are in the shared memory."""
+
+    id: int
+
+
 class Failed(msgspec.Struct, frozen=True, tag=True):
     """A request failed; the worker goes on. ``id`` is 0 for a load."""
 
@@ -136,8 +203,8 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     hint: str
 
 
-Request = Load | Answer | Cancel | Close
-Event = Loading | Loaded | Reading | Piece | Answered | Failed
+Request = Load | Answer | Tokenize | Render | Pieces | Logits | Cancel | Close
+Event = Loading | Loaded | Reading | Piece | Answered | Tokens | Pieced | Computed | Failed
 
 
 class FrameError(Exception):

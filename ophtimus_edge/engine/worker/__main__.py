@@ -4,7 +4,17 @@ import ctypes
 import os
 import time
 
-from ophtimus_edge.engine.messages import Answer, Failed, Load, Loaded, Loading
+from ophtimus_edge.engine.messages import (
+    Answer,
+    Failed,
+    Load,
+    Loaded,
+    Loading,
+    Logits,
+    Pieces,
+    Render,
+    Tokenize,
+)
 from ophtimus_edge.engine.worker.channel import Channel, take_standard_pipe
 
 
@@ -14,6 +24,7 @@ def main() -> None:
     import llama_cpp  # after the descriptors are in place: the library may print while it loads
 
     from ophtimus_edge.engine.worker.answering import answer
+    from ophtimus_edge.engine.worker.inspection import inspect
     from ophtimus_edge.engine.worker.model import LoadError, LoadStoppedError, Model
     from ophtimus_edge.engine.worker.prompt import ChatTemplate, TemplateError
 
@@ -35,7 +46,9 @@ def main() -> None:
         if isinstance(request, Load) and model is None:
             start = time.monotonic()
             try:
-                model = Model(request.path, request.context, request.threads, progress)
+                model = Model(
+                    request.path, request.context, request.threads, progress, request.vocabulary_only
+                )
                 text = request.template or model.template
                 template = ChatTemplate(text, request.template_date, *model.special_texts()) if text else None
             except LoadStoppedError:
@@ -60,9 +73,12 @@ def main() -> None:
                     )
                 )
                 return
-            channel.send(Loaded(model.context, template is not None, time.monotonic() - start))
+            seconds = time.monotonic() - start
+            channel.send(Loaded(model.context, template is not None, seconds, model.vocabulary, model.eos))
         elif isinstance(request, Answer) and model is not None:
             answer(request, model, template, channel)
+        elif isinstance(request, Tokenize | Render | Pieces | Logits) and model is not None:
+            channel.send(inspect(request, model, template))
         else:
             return
 

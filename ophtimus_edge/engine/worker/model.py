@@ -4,6 +4,8 @@ import ctypes
 from collections.abc import Callable, Sequence
 
 import llama_cpp
+import numpy as np
+import numpy.typing as npt
 
 SLICE = 128  # prompt tokens between two looks at whether to stop
 
@@ -23,7 +25,14 @@ class LoadStoppedError(Exception):
 class Model:
     """One model and one context with one sequence, whose tokens are kept between answers."""
 
-    def __init__(self, path: str, context: int, threads: int, progress: Callable[[float], bool]) -> None:
+    def __init__(
+        self,
+        path: str,
+        context: int,
+        threads: int,
+        progress: Callable[[float], bool],
+        vocabulary_only: bool = False,
+    ) -> None:
         """Load a model.
 
         Args:
@@ -31,6 +40,7 @@ class Model:
             context: tokens; 0 for what the model was trained with, at most 4,096.
             threads: of computation.
             progress: told the fraction loaded; returns whether to go on.
+            vocabulary_only: leave the weights out; there is no context then, and nothing is evaluated.
 
         Raises:
             LoadError: llama.cpp refuses the file, or there is no memory for it.
@@ -46,12 +56,18 @@ class Model:
 
         parameters = llama_cpp.llama_model_default_params()
         parameters.progress_callback = report
+        parameters.vocab_only = vocabulary_only
         self._model = llama_cpp.llama_model_load_from_file(path.encode(), parameters)
         if not self._model:
             if not going_on:
                 raise LoadStoppedError
             raise LoadError("llama.cpp could not load it")
         self._vocab = llama_cpp.llama_model_get_vocab(self._model)
+        self.vocabulary: int = llama_cpp.llama_vocab_n_tokens(self._vocab)
+        self._kept: list[int] = []
+        self.context: int = 0
+        if vocabulary_only:
+            return
         trained = llama_cpp.llama_model_n_ctx_train(self._model)
         settings = llama_cpp.llama_context_default_params()
         settings.n_ctx = context or min(trained, 4096)
@@ -62,8 +78,7 @@ class Model:
         if not self._context:
             raise LoadError("there is not enough memory for its context")
         self._memory = llama_cpp.llama_get_memory(self._context)
-        self._kept: list[int] = []
-        self.context: int = llama_cpp.llama_n_ctx(self._context)
+        self.context = llama_cpp.llama_n_ctx(self._context)
 
     @property
     def template(self) -> str:
@@ -76,6 +91,11 @@ class Model:
         """The id that begins a text, or -1."""
         return int(llama_cpp.llama_vocab_bos(self._vocab))
 
+    @property
+    def eos(self) -> int:
+        """The id that the file names as its end, or -1."""
+        return int(llama_cpp.llama_vocab_eos(self._vocab))
+
     def token_text(self, token: int) -> str:
         """A token as the vocabulary writes it; "" for the id -1."""
         if token < 0:
@@ -84,7 +104,7 @@ class Model:
 
     def special_texts(self) -> tuple[str, str]:
         """The texts of the tokens that begin and end a text."""
-        return self.token_text(self.bos), self.token_text(llama_cpp.llama_vocab_eos(self._vocab))
+        return self.token_text(self.bos), self.token_text(self.eos)
 
     def tokenize(self, text: str, special: bool) -> list[int]:
         """Text to ids, without a BOS; special tokens that the text names count where ``special``."""
@@ -140,6 +160,39 @@ class Model:
             self._kept = []
             raise DecodeError(f"llama_decode returned {code}")
         self._kept += ids
+
+    def logits(self, ids: Sequence[int], into: npt.NDArray[np.float32]) -> None:
+        """Evaluate ids from an empty context and write the logits of the last of them.
+
+        Args:
+            ids: at most ``context`` tokens.
+            into: shape (n, vocabulary), for the last n ids.
+
+        Raises:
+            DecodeError: llama.cpp failed; everything kept is forgotten.
+        """
+        llama_cpp.llama_memory_clear(self._memory, True)
+        self._kept = []
+        first = len(ids) - len(into)  # of those whose logits are wanted
+        batch = llama_cpp.llama_batch_init(SLICE, 0, 1)
+        try:
+            for start in range(0, len(ids), SLICE):
+                part = ids[start : start + SLICE]
+                batch.n_tokens = len(part)
+                for index, token in enumerate(part):
+                    batch.token[index], batch.pos[index] = token, start + index
+                    batch.n_seq_id[index], batch.seq_id[index][0] = 1, 0
+                    batch.logits[index] = start + index >= first
+                if code := llama_cpp.llama_decode(self._context, batch):
+                    llama_cpp.llama_memory_clear(self._memory, True)
+                    raise DecodeError(f"llama_decode returned {code}")
+                for index in range(len(part)):
+                    if start + index >= first:
+                        row = llama_cpp.llama_get_logits_ith(self._context, index)
+                        into[start + index - first] = np.ctypeslib.as_array(row, (self.vocabulary,))
+        finally:
+            llama_cpp.llama_batch_free(batch)
+        llama_cpp.llama_memory_clear(self._memory, True)
 
     def sampler(self, temperature: float, seed: int) -> "Sampler":
         """A sampler for one answer."""
