@@ -72,6 +72,10 @@ class ConversionError(OphtimusError):
     """A checkpoint or adapter cannot be turned into a GGUF file."""
 
 
+class HubError(ConversionError):
+    """A checkpoint cannot be had from the hub, or from the copy of it that the hub's cache holds."""
+
+
 class AdapterError(ConversionError):
     """An adapter asks for something that would not be merged right."""
 

@@ -51,7 +51,7 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny")
     recipe = recipes.load("demo-pretrain", ["layers=2", "vocabulary=1024", "context=512"])
     assert isinstance(recipe, recipes.PretrainRecipe)
-    exchanges = primers.documents(primers.read(ROOT / "training" / "primer"))[:300]
+    exchanges = primers.exchanges(primers.read(ROOT / "training" / "primer"))[::4][:300]
     texts = [text for exchange in exchanges for text in exchange]
     tokenizer = train_tokenizer(texts, recipe.vocabulary, recipe.context)
     model = new_model(recipe, tokenizer)
@@ -66,10 +66,10 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_model(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The model folder of the tiny checkpoint: BF16 and Q4_K_M."""
-    from ophtimus_convert.folder import convert
+    from conversions import converted
 
     out = tmp_path_factory.mktemp("converted") / "tiny"
-    convert(tiny_checkpoint, None, ["BF16", "Q4_K_M"], out, "tiny", "1", lambda *_: None)
+    converted(tiny_checkpoint, out, "BF16", "Q4_K_M")
     return out
 
 

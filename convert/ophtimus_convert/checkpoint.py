@@ -3,86 +3,100 @@
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import torch
-from safetensors import safe_open
+import numpy as np
+import numpy.typing as npt
 
+from ophtimus_convert.positioned import PositionedFile
+from ophtimus_convert.safetensors_header import Tensor, read_tensors
 from ophtimus_edge.errors import ConversionError
 
 ARCHITECTURE = "LlamaForCausalLM"
-_TYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+INDEX = "model.safetensors.index.json"
+_LAYOUT: dict[str, np.dtype[np.generic]] = {
+    "F32": np.dtype("<u4"),
+    "F16": np.dtype("<u2"),
+    "BF16": np.dtype("<u2"),
+}
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+
+
+class Shape(NamedTuple):
+    """The numbers of a Llama."""
+
+    layers: int
+    context: int
+    hidden: int
+    intermediate: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    vocabulary: int
 
 
 class Checkpoint:
     """A folder with ``config.json`` and safetensors, one file or sharded.
 
     Attributes:
-        type: of the weights, F32, F16 or BF16.
+        type: of the matrices: F32, F16 or BF16.
         config: what ``config.json`` says.
+        files: the safetensors.
+        notes: sentences for the person who converts.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Open a checkpoint; no tensor is read yet.
+        """Open a checkpoint; its headers are read, its weights are not.
 
         Raises:
-            ConversionError: the folder is no Llama checkpoint in safetensors.
+            ConversionError: the folder is no whole Llama checkpoint in safetensors.
         """
         self.folder = folder
+        self.notes: list[str] = []
         self.config = _read_config(folder)
-        self.files = sorted(folder.glob("*.safetensors"))
-        if not self.files:
-            pickled = [*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")]
-            why = (
-                f"{pickled[0].name} is a pickle, which can run code" if pickled else "it has no .safetensors"
+        self._tensors = _read_tensors(folder)
+        self.files = sorted({tensor.file for tensor in self._tensors.values()})
+        self._open = {path: PositionedFile(path) for path in self.files}
+        _refuse_packed(folder, self.config, self._tensors)
+        if self.config.get("quantization_config"):
+            self.notes.append(
+                "config.json has a quantization_config, but the weights are not packed: ignored."
             )
+        types = {tensor.type for tensor in self._tensors.values() if len(tensor.shape) > 1}
+        if len(types) != 1 or not {tensor.type for tensor in self._tensors.values()} <= set(_LAYOUT):
+            every = sorted({tensor.type for tensor in self._tensors.values()})
             raise ConversionError(
-                f"{folder} cannot be converted: {why}.",
-                "Save the checkpoint with save_pretrained(…, safe_serialization=True) and name that folder.",
-            )
-        self._where: dict[str, Path] = {}
-        types: set[str] = set()
-        for path in self.files:
-            try:
-                with safe_open(path, framework="pt") as file:
-                    for name in file.keys():  # noqa: SIM118 - not a mapping
-                        self._where[name] = path
-                        types.add(file.get_slice(name).get_dtype())
-            except Exception as error:  # safetensors raises types of its own Rust core
-                raise ConversionError(f"{path} is damaged: {error}.", "Copy the checkpoint again.") from error
-        if len(types) != 1 or not types <= set(_TYPES):
-            raise ConversionError(
-                f"the weights in {folder} are of the types {', '.join(sorted(types))}.",
-                "All weights must be of one type: F32, F16 or BF16.",
+                f"the weights in {folder} are of the types {', '.join(every)}.",
+                "All matrices must be of one type: F32, F16 or BF16.",
             )
         self.type = types.pop()
+        self._drop_redundant_output()
 
     @property
-    def dtype(self) -> torch.dtype:
-        """The weights' type, as torch has it."""
-        return _TYPES[self.type]
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of every tensor, by name, in the order of the names."""
+        return {name: tensor.shape for name, tensor in sorted(self._tensors.items())}
 
     @property
-    def tensor_names(self) -> list[str]:
-        """The names of all tensors, sorted."""
-        return sorted(self._where)
+    def tied(self) -> bool:
+        """Whether the output layer is the embedding."""
+        return "lm_head.weight" not in self._tensors
 
-    def tensor(self, name: str) -> torch.Tensor:
-        """Read one tensor.
+    def type_of(self, name: str) -> str:
+        """The type of a tensor."""
+        return self._tensors[name].type
+
+    def rows(self, name: str, start: int, stop: int) -> npt.NDArray[np.generic]:
+        """Rows of a tensor, raw, shape (stop − start, columns); a vector is one row.
 
         Raises:
-            ConversionError: it is missing, or holds NaN or infinity.
+            OSError: the file cannot be read.
         """
-        if name not in self._where:
-            raise ConversionError(f"{self.folder} has no tensor {name}.", "Copy the checkpoint again.")
-        with safe_open(self._where[name], framework="pt") as file:
-            tensor: torch.Tensor = file.get_tensor(name)
-        if not bool(torch.isfinite(tensor).all()):
-            raise ConversionError(
-                f"the tensor {name} holds NaN or infinity.",
-                "The training went wrong: use an earlier checkpoint.",
-            )
-        return tensor
+        tensor = self._tensors[name]
+        layout = _LAYOUT[tensor.type]
+        row = tensor.columns * layout.itemsize
+        data = self._open[tensor.file].read((stop - start) * row, tensor.offset + start * row)
+        return np.frombuffer(data, layout).reshape(stop - start, tensor.columns)
 
     def number(self, key: str, default: float | None = None) -> Any:
         """A number of the configuration.
@@ -99,6 +113,31 @@ class Checkpoint:
         return value
 
     @property
+    def shape(self) -> Shape:
+        """The model's numbers.
+
+        Raises:
+            ConversionError: one is missing or impossible.
+        """
+        hidden, heads = int(self.number("hidden_size")), int(self.number("num_attention_heads"))
+        shape = Shape(
+            layers=int(self.number("num_hidden_layers")),
+            context=int(self.number("max_position_embeddings")),
+            hidden=hidden,
+            intermediate=int(self.number("intermediate_size")),
+            heads=heads,
+            kv_heads=int(self.number("num_key_value_heads", heads)),
+            head_dim=int(self.number("head_dim", hidden // heads)),
+            vocabulary=int(self.number("vocab_size")),
+        )
+        if heads % shape.kv_heads or shape.head_dim % 2:
+            raise ConversionError(
+                f"{heads} heads do not divide into {shape.kv_heads} key/value heads of {shape.head_dim}.",
+                "Check the checkpoint's config.json.",
+            )
+        return shape
+
+    @property
     def rope(self) -> dict[str, Any]:
         """The rotary parameters: ``rope_theta`` and those of its scaling.
 
@@ -109,10 +148,33 @@ class Checkpoint:
         parameters.setdefault("rope_type", parameters.pop("type", "default"))
         return parameters
 
-    @property
-    def tied(self) -> bool:
-        """Whether the output layer is the embedding."""
-        return "lm_head.weight" not in self._where
+    def _drop_redundant_output(self) -> None:
+        """Leave out an output layer that only repeats a tied embedding; it would change the type plan."""
+        if self.tied or not self.config.get("tie_word_embeddings"):
+            return
+        embedding, output = (
+            self._tensors.get(name) for name in ("model.embed_tokens.weight", "lm_head.weight")
+        )
+        if embedding is None or output is None:
+            return
+        if embedding.shape != output.shape or not self._equal(embedding, output):
+            raise ConversionError(
+                f"{self.folder} says tie_word_embeddings, and its lm_head.weight differs from its embedding.",
+                "Set tie_word_embeddings to false in config.json if the output layer was trained, "
+                "or remove lm_head.weight.",
+            )
+        del self._tensors["lm_head.weight"]
+        self.notes.append("lm_head.weight repeats the tied embedding and is left out.")
+
+    def _equal(self, one: Tensor, other: Tensor) -> bool:
+        if one.type != other.type:
+            return False
+        step = 8 << 20
+        return all(
+            self._open[one.file].read(min(step, one.size_bytes - at), one.offset + at)
+            == self._open[other.file].read(min(step, one.size_bytes - at), other.offset + at)
+            for at in range(0, one.size_bytes, step)
+        )
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
@@ -133,3 +195,59 @@ def _read_config(folder: Path) -> dict[str, Any]:
             f"Only {ARCHITECTURE} is.",
         )
     return dict(config)
+
+
+def _read_tensors(folder: Path) -> dict[str, Tensor]:
+    index = folder / INDEX
+    if index.is_file():
+        return _read_sharded(folder, index)
+    paths = sorted(folder.glob("*.safetensors"))
+    whole = folder / "model.safetensors"
+    if not paths:
+        pickled = [path for pattern in _PICKLES for path in sorted(folder.glob(pattern))]
+        why = f"{pickled[0].name} is a pickle, which can run code" if pickled else "it has no .safetensors"
+        raise ConversionError(
+            f"{folder} cannot be converted: {why}.",
+            "Save the checkpoint with save_pretrained(…, safe_serialization=True) and name that folder.",
+        )
+    tensors: dict[str, Tensor] = {}
+    for path in [whole] if whole in paths else paths:
+        tensors |= read_tensors(path)
+    return tensors
+
+
+def _read_sharded(folder: Path, index: Path) -> dict[str, Tensor]:
+    try:
+        places = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        named = {name: folder / Path(str(file)).name for name, file in dict(places).items()}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConversionError(f"{index} is damaged: {error!r}.", "Copy the checkpoint again.") from error
+    found: dict[str, Tensor] = {}
+    for path in sorted(set(named.values())):
+        if not path.is_file():
+            raise ConversionError(
+                f"the shard {path.name} of {folder} is missing.", "Copy the checkpoint again, all of it."
+            )
+        found |= read_tensors(path)
+    for name, path in named.items():
+        if name not in found or found[name].file != path:
+            raise ConversionError(
+                f"{index.name} names a tensor {name} in {path.name}, which does not hold it.",
+                "Copy the checkpoint again, all of it.",
+            )
+    return {name: found[name] for name in named}
+
+
+def _refuse_packed(folder: Path, config: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    packed = next(
+        (name for name, tensor in sorted(tensors.items())
+         if tensor.type in {"U8", "I8"} or ".quant_state." in name or name.endswith(("absmax", ".SCB"))),
+        "",
+    )  # fmt: skip
+    if packed:
+        quantization = config.get("quantization_config")
+        method = quantization.get("quant_method") if isinstance(quantization, dict) else None
+        raise ConversionError(
+            f"{folder} is quantized already ({method or 'bitsandbytes'}: {packed} is packed).",
+            "Name the 16-bit checkpoint that it was made from, with the adapter.",
+        )

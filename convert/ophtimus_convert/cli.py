@@ -1,30 +1,70 @@
 """``ophtimus-convert``: a checkpoint, and its adapter, to a model folder."""
 
 import argparse
+import json
 import os
 import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ophtimus_edge.cli.failures import reported
-from ophtimus_edge.errors import MissingExtraError, UsageError
-from ophtimus_edge.models.gguf import FILE_TYPES
+from ophtimus_edge.errors import ConversionError, MissingExtraError, UsageError
+
+if TYPE_CHECKING:
+    from ophtimus_convert.conversion import Options
+    from ophtimus_convert.display import Bars
+    from ophtimus_convert.plan import Plan
+    from ophtimus_edge.models.formats import ModelFolder
 
 _NAME = re.compile(r"[\w가-힣][\w가-힣.-]{0,63}")
+_LEVELS_HELP = """
+Levels. Clinics use first, from the most exact to the smallest:
+  Q8_0 Q6_K Q5_K_M Q4_K_M Q3_K_M IQ4_XS Q2_K
+Unquantized:   F32 F16 BF16
+Others:        Q5_K_S Q4_K_S Q4_0 Q3_K_L Q3_K_S IQ4_NL IQ3_M IQ3_S Q5_0 Q4_1
+Only with --imatrix or --calibrate: Q2_K_S IQ3_XXS IQ2_M IQ2_S IQ2_XS IQ2_XXS
+
+Gates, for --skip-gate: tokens template end rope logits answers (docs/converting.md says what each means).
+"""
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line of ``ophtimus-convert``."""
     top = argparse.ArgumentParser(
-        prog="ophtimus-convert", description="A Llama checkpoint (+ LoRA adapter) to GGUF files of N levels."
+        prog="ophtimus-convert",
+        description="A Llama checkpoint (+ LoRA adapter) to verified GGUF files of N levels, in one read.",
+        epilog=_LEVELS_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    top.add_argument("source", type=Path, metavar="SOURCE", help="the checkpoint's folder")
-    top.add_argument("--adapter", type=Path, metavar="DIR", help="a LoRA adapter's folder")
-    top.add_argument("-l", "--level", action="append", required=True, metavar="LEVEL",
-                     help="such as Q4_K_M; repeats")  # fmt: skip
-    top.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="the new model folder")
-    top.add_argument("--name", default="", metavar="N", help="the model's name (default: the source's)")
-    top.add_argument("--version", default="1", metavar="V", help="the model's version (default 1)")
+    add = top.add_argument
+    add("source", metavar="SOURCE", help="the checkpoint's folder, or a hub id such as owner/name[@revision]")
+    add("--adapter", type=Path, metavar="DIR", help="a LoRA adapter's folder, as peft saves it")
+    add("-l", "--level", action="append", required=True, metavar="LEVEL", help="such as Q4_K_M; repeats")
+    add(
+        "-o",
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="the model folder, new or of the same model",
+    )
+    add("--name", default="", metavar="N", help="the model's name (default: the source's)")
+    add("--version", default="1", metavar="V", help="the model's version (default 1)")
+    weights = top.add_mutually_exclusive_group()
+    weights.add_argument("--imatrix", type=Path, metavar="FILE", help="an importance matrix, GGUF or .dat")
+    weights.add_argument("--calibrate", type=Path, metavar="TEXT", help="compute one on a text file in UTF-8")
+    add("--method", choices=("fused", "staged"), default="fused",
+        help="fused: one pass (default); staged: a 16-bit file first, then llama.cpp's quantizer")  # fmt: skip
+    add("--prove", action="store_true", help="do it both ways and compare the SHA-256")
+    add("--float-sum", action="store_true", help="quantize W + sBA in float32, not rounded to 16 bits first")
+    add("--tokenizer", type=Path, metavar="DIR", help="take the tokenizer from this folder")
+    add("--chat-template", type=Path, metavar="FILE", help="take the chat template from this file")
+    add("--plan", action="store_true", help="say what it will take, and write nothing")
+    add("--skip-gate", action="append", default=[], metavar="GATE", help="leave a gate out; repeats")
+    add("--gate-long", action="store_true", help="compare logits behind 8,400 tokens too; takes minutes")
+    add("--offline", action="store_true", help="use only what was fetched from the hub before")
+    add("--json", action="store_true", help="print JSON on standard output")
     return top
 
 
@@ -32,55 +72,136 @@ def main(arguments: list[str] | None = None) -> int:
     """Run ``ophtimus-convert``; returns the exit code."""
     options = parser().parse_args(arguments)
     with reported("ophtimus-convert") as ending:
-        run(options)
+        try:
+            run(options)
+        except KeyboardInterrupt:
+            sys.stderr.write(
+                "\nStopped. What is finished is kept beside the output: run the same command to go on.\n"
+            )
+            return 130
     return ending.exit_code
 
 
-def run(options: argparse.Namespace) -> None:
+def run(words: argparse.Namespace) -> None:
     """Convert, with a bar a step.
 
     Raises:
         OphtimusError: the words do not fit, a package is missing, or the conversion failed.
     """
-    levels = list(dict.fromkeys(level.upper() for level in options.level))
-    name = options.name or options.source.resolve().name
-    if not _NAME.fullmatch(name):
-        raise UsageError(
-            f"{name!r} cannot be a model's name.", "Use letters, digits, dots, dashes: --name N."
-        )
-    unknown = [level for level in levels if level not in FILE_TYPES.values()]
-    if unknown:
-        raise UsageError(f"there is no level {unknown[0]}.", "Clinics use Q4_K_M, Q5_K_M, Q6_K or Q8_0.")
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
-        # Torch and transformers take seconds to load, and --help needs neither.
-        from ophtimus_convert.folder import convert
-        from ophtimus_convert.quantize import LEVELS
+        from ophtimus_convert import gates
+        from ophtimus_convert.conversion import convert, estimate, prepare
+        from ophtimus_convert.display import Bars
+        from ophtimus_convert.plan import LEVELS, NEED_IMATRIX
     except ImportError as error:
         raise MissingExtraError(
             f"conversion needs a package that is not installed ({error.name}).",
             "Install it with: pip install 'ophtimus-edge[convert]'.",
         ) from error
-    unmade = [level for level in levels if level not in LEVELS]
-    if unmade:
+    levels = list(dict.fromkeys(level.upper() for level in words.level))
+    for level in levels:
+        if level not in LEVELS:
+            raise UsageError(f"there is no level {level}.", "ophtimus-convert --help lists them.")
+        if level in NEED_IMATRIX and not (words.imatrix or words.calibrate):
+            raise UsageError(
+                f"{level} needs an importance matrix.",
+                "Compute one with --calibrate TEXT, or name one with --imatrix FILE.",
+            )
+    unknown = [gate for gate in words.skip_gate if gate not in gates.NAMES]
+    if unknown:
+        raise UsageError(f"there is no gate {unknown[0]}.", f"The gates are: {', '.join(gates.NAMES)}.")
+    with Bars() as bars:
+        options = _options(words, levels, bars)
+        blueprint = prepare(options, bars)
+        planned = estimate(options, blueprint) if words.plan else None
+        model = None if planned else convert(options, blueprint, bars)
+    if planned:
+        _print_plan(planned, words.json)
+    elif model:
+        _print_model(model, words.out, words.json)
+
+
+def _options(words: argparse.Namespace, levels: list[str], bars: "Bars") -> "Options":
+    from ophtimus_convert.conversion import Options
+    from ophtimus_convert.hub import fetch, is_hub_id, stay_offline
+
+    source, source_id, revision = Path(words.source), "", ""
+    if is_hub_id(words.source):
+        fetched = fetch(
+            words.source, words.offline, lambda done, total: bars.show("fetch", "bytes", done, total, "")
+        )
+        source, source_id, revision = fetched
+    elif not source.exists():
+        raise ConversionError(
+            f"there is no folder {source}.", "Name a checkpoint's folder, or a hub id such as owner/name."
+        )
+    stay_offline()  # whatever is loaded from here on reaches for nothing
+    name = words.name or (source_id or source.resolve().name).rpartition("/")[2]
+    if not _NAME.fullmatch(name):
         raise UsageError(
-            f"{unmade[0]} needs an importance matrix, which this release does not make.",
-            "Leave it out; Q3_K_M and IQ4_XS are the smallest that need none.",
+            f"{name!r} cannot be a model's name.", "Use letters, digits, dots, dashes: --name N."
         )
-    from rich.console import Console
-    from rich.progress import Progress, TaskID
+    return Options(
+        source=source,
+        levels=levels,
+        out=words.out,
+        name=name,
+        version=words.version,
+        source_id=source_id,
+        revision=revision,
+        adapter=words.adapter,
+        imatrix=words.imatrix,
+        calibrate=words.calibrate,
+        tokenizer=words.tokenizer,
+        template=words.chat_template,
+        method=words.method,
+        prove=words.prove,
+        skip_gates=frozenset(words.skip_gate),
+        gate_long=words.gate_long,
+        float_sum=words.float_sum,
+    )
 
-    with Progress(console=Console(stderr=True)) as bars:
-        tasks: dict[str, TaskID] = {}
 
-        def show(step: str, done: int, total: int) -> None:
-            if step not in tasks:
-                tasks[step] = bars.add_task(step)
-            bars.update(tasks[step], completed=done, total=total)
-
-        model = convert(options.source, options.adapter, levels, options.out, name, options.version, show)
-    for level in model.levels:
+def _print_plan(planned: "Plan", as_json: bool) -> None:
+    if as_json:
+        document = {
+            "levels": [{"level": level.level, "bytes": level.size_bytes} for level in planned.levels],
+            "peak_memory_bytes": planned.peak_memory_bytes,
+            "peak_disk_bytes": planned.peak_disk_bytes,
+            "seconds": round(planned.seconds, 1),
+        }
+        sys.stdout.write(json.dumps(document) + "\n")
+        return
+    for level in planned.levels:
         sys.stdout.write(
-            f"{options.out / level.file}  {level.size_bytes / 2**20:.1f} MiB  sha256 {level.sha256}\n"
+            f"{level.level:8} {level.size_bytes:>15,} bytes  {level.size_bytes / 2**20:10.1f} MiB\n"
         )
+    sys.stdout.write(
+        f"memory at the peak  {planned.peak_memory_bytes / 2**20:.0f} MiB\n"
+        f"disk at the peak    {planned.peak_disk_bytes / 2**20:.1f} MiB\n"
+        f"time                about {planned.seconds / 60:.1f} minutes, gates not counted\n"
+    )
+
+
+def _print_model(model: "ModelFolder", out: Path, as_json: bool) -> None:
+    for level in model.levels:
+        if as_json:
+            sys.stdout.write(
+                json.dumps(
+                    {
+                        "level": level.level,
+                        "file": str(out / level.file),
+                        "bytes": level.size_bytes,
+                        "sha256": level.sha256,
+                    }
+                )
+                + "\n"
+            )
+        else:
+            sys.stdout.write(
+                f"{out / level.file}  {level.size_bytes / 2**20:.1f} MiB  sha256 {level.sha256}\n"
+            )
+    if not as_json:
+        for gate, result in model.gates.items():
+            sys.stdout.write(f"gate {gate}: {result}\n")

@@ -51,7 +51,8 @@ def test_the_wheel_has_what_the_program_needs(tmp_path: Path) -> None:
         "ophtimus_edge/demo/known_questions.jsonl",
         "ophtimus_training/recipes/demo-pretrain.toml",
         "ophtimus_tui/texts/ko.toml",
-        "ophtimus_convert/cli.py",
+        "ophtimus_convert/gates/tokens.py",
+        "ophtimus_convert/worker/fuse.py",
     ):
         assert wanted in names
     assert sum(name.endswith(".gguf") for name in names) == 2

@@ -1,0 +1,67 @@
+"""Gates: what a converted model must show before it is put in its place.
+
+Each looks at the written files, through the engine that clinics use, and compares them with what
+transformers makes of the checkpoint. A gate that cannot be run says why and does not count as passed.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from ophtimus_convert.blueprint import Blueprint
+from ophtimus_convert.gates.answers import answers
+from ophtimus_convert.gates.ending import end
+from ophtimus_convert.gates.finding import Display, Finding, GateError, Subject
+from ophtimus_convert.gates.logits import logits
+from ophtimus_convert.gates.rope import rope
+from ophtimus_convert.gates.tokens import template, tokens
+from ophtimus_edge.errors import ConversionError
+
+NAMES = ("tokens", "template", "end", "rope", "logits", "answers")
+_GATES: dict[str, Callable[[Subject], Awaitable[Finding]]] = {
+    "tokens": tokens,
+    "template": template,
+    "end": end,
+    "rope": rope,
+    "logits": logits,
+    "answers": answers,
+}
+
+
+def run(
+    blueprint: Blueprint, files: dict[str, Path], skip: frozenset[str], long: bool, display: Display
+) -> dict[str, str]:
+    """Run the gates over written files.
+
+    Args:
+        files: by level.
+        skip: names of gates to leave out.
+        long: let the logits gate read a prompt longer than the original context, which takes minutes.
+
+    Returns:
+        What each gate came to, by name: a sentence that begins with passed, skipped or not run.
+
+    Raises:
+        ConversionError: a gate failed; names it and says what it found.
+    """
+    return asyncio.run(_run(Subject(blueprint, files, long), skip, display))
+
+
+async def _run(subject: Subject, skip: frozenset[str], display: Display) -> dict[str, str]:
+    results = {}
+    async with subject:
+        for done, name in enumerate(NAMES):
+            display.show("gates", "gates", done, len(NAMES), name)
+            if name in skip:
+                results[name] = "skipped by --skip-gate"
+                continue
+            try:
+                finding = await _GATES[name](subject)
+            except GateError as failure:
+                raise ConversionError(
+                    f"the {name} gate failed: {failure}.",
+                    f"{failure.hint} The files are kept: --skip-gate {name} would put them in place unproven.",
+                ) from failure
+            results[name] = str(finding)
+        display.show("gates", "gates", len(NAMES), len(NAMES), "")
+    return results

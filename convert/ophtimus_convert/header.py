@@ -1,0 +1,142 @@
+"""The head of a GGUF file: a Llama's metadata, and the table of its tensors."""
+
+import struct
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from gguf import GGML_QUANT_SIZES, GGUF_VERSION, GGMLQuantizationType, GGUFValueType, GGUFWriter
+
+from ophtimus_convert.checkpoint import Checkpoint, Shape
+from ophtimus_convert.vocabulary import Vocabulary
+from ophtimus_edge.models.gguf import MAGIC
+from ophtimus_edge.models.llama3 import PRE_TOKENIZER
+
+ALIGNMENT = 32
+_QUANTIZATION_VERSION = 2
+
+
+class Metadata(NamedTuple):
+    """Keys and values as GGUF packs them, and how many."""
+
+    packed: bytes
+    keys: int
+
+
+class TensorPlace(NamedTuple):
+    """A tensor in a file: its ggml type, its shape (rows, columns) or (columns,), its offset in the data."""
+
+    type: str
+    shape: tuple[int, ...]
+    offset: int
+    size_bytes: int
+
+
+class Head(NamedTuple):
+    """The bytes before the data, padded, and where each tensor lies behind them."""
+
+    packed: bytes
+    places: dict[str, TensorPlace]
+    file_bytes: int
+
+
+def metadata(
+    checkpoint: Checkpoint, shape: Shape, vocabulary: Vocabulary | None, name: str, weights: int
+) -> Metadata:
+    """A Llama's keys, in the order of llama.cpp's converter, without the two that the quantizer appends.
+
+    Args:
+        shape: the model's numbers, its vocabulary as it will be written.
+        vocabulary: None leaves the tokenizer out, for a skeleton.
+        name: what the model is called inside the file.
+        weights: in all, for the size label.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "metadata"
+        writer = GGUFWriter(path, arch="llama")
+        writer.add_type("model")
+        writer.add_name(name)
+        writer.add_size_label(_size_label(weights))
+        writer.add_block_count(shape.layers)
+        writer.add_context_length(shape.context)
+        writer.add_embedding_length(shape.hidden)
+        writer.add_feed_forward_length(shape.intermediate)
+        writer.add_head_count(shape.heads)
+        writer.add_head_count_kv(shape.kv_heads)
+        writer.add_rope_freq_base(float(checkpoint.rope["rope_theta"]))
+        writer.add_layer_norm_rms_eps(float(checkpoint.number("rms_norm_eps", 1e-6)))
+        writer.add_key_length(shape.head_dim)
+        writer.add_value_length(shape.head_dim)
+        writer.add_vocab_size(len(vocabulary.tokens) if vocabulary else shape.vocabulary)
+        writer.add_rope_dimension_count(shape.head_dim)
+        if vocabulary:
+            _add_tokenizer(writer, vocabulary)
+        written = len(writer.kv_data[0])
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.close()
+        return Metadata(path.read_bytes()[_PREAMBLE.size :], written)
+
+
+def head(keys: Metadata, tensors: dict[str, tuple[int, ...]], types: dict[str, str], file_type: int) -> Head:
+    """The head of one file.
+
+    Args:
+        keys: the model's metadata.
+        tensors: the shape of each tensor, rows first, in the order of the file.
+        types: the ggml type of each, by name.
+        file_type: of ``llama_ftype``.
+    """
+    places: dict[str, TensorPlace] = {}
+    table, offset = bytearray(), 0
+    for name, shape in tensors.items():
+        kind = GGMLQuantizationType[types[name]]
+        block, block_bytes = GGML_QUANT_SIZES[kind]
+        size = shape[-1] // block * block_bytes
+        for rows in shape[:-1]:
+            size *= rows
+        places[name] = TensorPlace(types[name], shape, offset, size)
+        table += _string(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *reversed(shape), kind, offset)
+        offset += _padded(size)
+    appended = _number("general.quantization_version", _QUANTIZATION_VERSION)
+    appended += _number("general.file_type", file_type)
+    preamble = _PREAMBLE.pack(MAGIC, GGUF_VERSION, len(tensors), keys.keys + 2)
+    packed = preamble + keys.packed + appended + table
+    packed += bytes(_padded(len(packed)) - len(packed))
+    return Head(bytes(packed), places, len(packed) + offset)
+
+
+_PREAMBLE = struct.Struct("<4sIQQ")
+
+
+def _padded(size: int) -> int:
+    return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+def _string(text: str) -> bytes:
+    data = text.encode()
+    return struct.pack("<Q", len(data)) + data
+
+
+def _number(key: str, value: int) -> bytes:
+    return _string(key) + struct.pack("<II", GGUFValueType.UINT32, value)
+
+
+def _add_tokenizer(writer: GGUFWriter, vocabulary: Vocabulary) -> None:
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre(PRE_TOKENIZER)
+    writer.add_token_list(vocabulary.tokens)
+    writer.add_token_types(vocabulary.types)
+    writer.add_token_merges(vocabulary.merges)
+    writer.add_bos_token_id(vocabulary.bos)
+    writer.add_eos_token_id(vocabulary.eos)
+    writer.add_add_bos_token(True)
+    if vocabulary.template:
+        writer.add_chat_template(vocabulary.template)
+
+
+def _size_label(weights: int) -> str:
+    for unit, size in (("B", 1e9), ("M", 1e6)):
+        if weights >= size:
+            return f"{weights / size:.1f}".removesuffix(".0") + unit
+    return f"{round(weights / 1e3)}K"

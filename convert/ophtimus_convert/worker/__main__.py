@@ -1,0 +1,122 @@
+"""Take one job, do it, say how it went."""
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+
+import msgspec
+
+from ophtimus_convert.jobs import (
+    HEAD,
+    Calibrate,
+    Done,
+    Event,
+    Fuse,
+    Job,
+    Measure,
+    PlanTypes,
+    Progress,
+    Quantize,
+    Refused,
+    Verify,
+)
+from ophtimus_edge.errors import AdapterError, OphtimusError
+
+_encoder = msgspec.json.Encoder()
+_lock = threading.Lock()
+
+
+def say(event: Event) -> None:
+    """Write an event; several threads do."""
+    with _lock:
+        os.write(_events, _encoder.encode(event) + b"\n")
+
+
+def progress(done: int, total: int, what: str = "") -> None:
+    """Say how far the job is."""
+    say(Progress(done, total, what))
+
+
+def perform(job: Job, on_progress: Callable[[int, int, str], None]) -> Event:
+    """Do a job; each brings its own imports, and with them its own memory."""
+    if isinstance(job, Fuse):
+        from ophtimus_convert.worker.fuse import fuse
+
+        fuse(job, on_progress)
+    elif isinstance(job, Verify):
+        from ophtimus_convert.worker.verify import verify
+
+        return verify(job, on_progress)
+    elif isinstance(job, Measure):
+        from ophtimus_convert.worker.measure import measure
+
+        return measure(job)
+    elif isinstance(job, PlanTypes):
+        from ophtimus_convert.worker.llama import plan_types
+
+        return plan_types(job)
+    elif isinstance(job, Quantize):
+        from ophtimus_convert.worker.llama import quantize
+
+        quantize(job, on_progress)
+    elif isinstance(job, Calibrate):
+        from ophtimus_convert.worker.calibrate import calibrate
+
+        return calibrate(job, on_progress)
+    return Done(_peak_bytes())
+
+
+def _peak_bytes() -> int:
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _end_with_parent() -> None:
+    """End when standard input does: a killed parent leaves nobody who waits for this work."""
+    while os.read(0, 1):
+        pass
+    os._exit(3)
+
+
+def _read(size: int) -> bytes:
+    # Not through sys.stdin: a thread that waits in it keeps the interpreter from ending.
+    data = b""
+    while len(data) < size:
+        piece = os.read(0, size - len(data))
+        if not piece:
+            os._exit(3)
+        data += piece
+    return data
+
+
+def main() -> int:
+    """Do the job of standard input's frame; returns the exit code."""
+    (length,) = HEAD.unpack(_read(HEAD.size))
+    job = msgspec.json.decode(_read(length), type=Job)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        say(perform(job, progress))
+    except OphtimusError as error:
+        say(Refused(error.message, error.hint, isinstance(error, AdapterError)))
+        return 1
+    except OSError as error:
+        say(
+            Refused(
+                f"{error.filename or 'the output'} cannot be read or written: {error.strerror or error}.",
+                "Free some space, or name another folder with -o.",
+            )
+        )
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    # Events keep the pipe to themselves: whatever a library prints goes to the log.
+    _events = os.dup(1)
+    os.dup2(2, 1)
+    sys.exit(main())
