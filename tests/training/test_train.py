@@ -2,14 +2,19 @@
 
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 from conftest import BIN, ROOT
+from conversions import converted
+from torch.nn.functional import cross_entropy
 
-from ophtimus_convert.folder import convert
 from ophtimus_edge.errors import TrainingDataError
 from ophtimus_training.cli import main
-from ophtimus_training.fit import check_lengths
+from ophtimus_training.fit import opening_weighted
+from ophtimus_training.primer import Exchange
+from ophtimus_training.rows import IGNORED, tokenized
 from ophtimus_training.tokenizer import SPECIAL_TOKENS, train_tokenizer
 
 
@@ -38,7 +43,7 @@ def test_a_base_and_an_adapter_are_trained_and_converted(
     assert main(words) == 0
     assert (adapter / "adapter_model.safetensors").is_file()
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
-    model = convert(base, adapter, ["BF16"], tmp_path / "model", "m", "1", lambda *_: None)
+    model = converted(base, tmp_path / "model", "BF16", adapter=adapter)
     assert model.kind == "instruct"
 
 
@@ -52,10 +57,33 @@ def test_a_missing_base_or_primer_is_said_in_two_lines(tmp_path: Path) -> None:
         assert not (tmp_path / "out").exists()
 
 
-def test_a_row_that_would_be_cut_is_refused() -> None:
-    check_lengths([10, 20], 20)
-    with pytest.raises(TrainingDataError, match="1 rows are longer than 20"):
-        check_lengths([10, 21], 20)
+def test_only_the_reply_of_a_row_is_learned_and_none_is_cut() -> None:
+    tokenizer = train_tokenizer(["What is glaucoma?", "A disease of the optic nerve."] * 3, 512, 128)
+    exchange = Exchange("What is glaucoma?", "A disease of the optic nerve.")
+    for system in ("", "You are an ophthalmologist."):
+        (row,) = tokenized(tokenizer, [exchange], 512, system)
+        learned = [token for token in row["labels"] if token != IGNORED]
+        assert tokenizer.decode(learned) == f"{exchange.reply}<|eot_id|>"
+        assert row["input_ids"][-len(learned) :] == learned
+        assert tokenizer.decode(row["input_ids"]).count("<|begin_of_text|>") == 1
+        assert system in tokenizer.decode(row["input_ids"])
+        assert len(row["labels"]) == len(row["input_ids"])
+    length = len(row["input_ids"])
+    assert tokenized(tokenizer, [exchange], length, system)
+    with pytest.raises(TrainingDataError, match=f"1 rows are longer than {length - 1}"):
+        tokenized(tokenizer, [exchange], length - 1, system)
+
+
+def test_the_first_tokens_of_a_reply_count_more_in_the_loss() -> None:
+    torch.manual_seed(1)
+    outputs = SimpleNamespace(logits=torch.randn(2, 7, 11))
+    labels = torch.tensor([[IGNORED, IGNORED, 3, 4, 5, 6, IGNORED], [IGNORED, 1, 2, 3, 4, 5, 6]])
+    each = cross_entropy(outputs.logits[:, :-1].transpose(1, 2), labels[:, 1:], reduction="none")
+    plain = opening_weighted(lambda: 1.0, 2)(outputs, labels, num_items_in_batch=None)
+    torch.testing.assert_close(plain, each.sum() / 10)  # the ignored ones are zero
+    weights = torch.tensor([[0, 9, 9, 1, 1, 0], [9, 9, 1, 1, 1, 1]])
+    weighted = opening_weighted(lambda: 9.0, 2)(outputs, labels)
+    torch.testing.assert_close(weighted, (each * weights).sum() / weights.sum())
 
 
 def test_the_tokenizer_gives_every_text_back_and_ends_turns() -> None:

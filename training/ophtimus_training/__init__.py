@@ -1,1 +1,1 @@
-"""From a recipe to a checkpoint or an adapter; wraps trl, peft and transformers."""
+"""From a recipe to a checkpoint or an adapter; wraps peft and transformers."""

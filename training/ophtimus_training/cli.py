@@ -48,7 +48,7 @@ def run(name: str, out: Path, settings: list[str]) -> None:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
-        # Torch, trl and peft take seconds to load, and only training needs them.
+        # Torch, transformers and peft take seconds to load, and only training needs them.
         from ophtimus_training.instruct import instruct
         from ophtimus_training.pretrain import pretrain
     except ImportError as error:

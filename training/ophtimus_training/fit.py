@@ -1,12 +1,13 @@
-"""The training loop, configured from a recipe: transformers' Trainer, or trl's where there is an adapter."""
+"""The training loop: transformers' Trainer, configured from a recipe."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from datasets import Dataset
-from peft import LoraConfig
+from torch.nn.functional import cross_entropy
 from transformers import (
     DataCollatorForSeq2Seq,
     PreTrainedModel,
@@ -14,12 +15,9 @@ from transformers import (
     Trainer,
     TrainingArguments,
 )
-from trl import SFTConfig, SFTTrainer
 
-from ophtimus_edge.errors import TrainingDataError
 from ophtimus_training.recipe import Recipe
-
-IGNORED = -100  # the label of a token that is not learned
+from ophtimus_training.rows import IGNORED, Row
 
 
 class Outcome(NamedTuple):
@@ -27,7 +25,7 @@ class Outcome(NamedTuple):
 
     Attributes:
         model: the trained model; with an adapter, the wrapped one.
-        loss: mean cross-entropy of the last epoch's last logged steps, in nats per supervised token.
+        loss: mean loss of the last logged steps, in nats per supervised token, weighted as it was trained.
         steps: optimizer steps.
         seconds: time in the loop.
     """
@@ -38,78 +36,45 @@ class Outcome(NamedTuple):
     seconds: float
 
 
-def check_lengths(lengths: list[int], limit: int) -> None:
-    """Refuse rows that would be cut: a cut answer loses its end-of-turn token.
-
-    Raises:
-        TrainingDataError: a row has more tokens than ``limit``.
-    """
-    longest = max(lengths)
-    if longest > limit:
-        raise TrainingDataError(
-            f"{sum(length > limit for length in lengths)} rows are longer than {limit} tokens "
-            f"(the longest has {longest}).",
-            f"Shorten them, or train with --set length={longest}.",
-        )
-
-
 def fit(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerFast,
-    rows: list[dict[str, Any]],
-    recipe: Recipe,
-    work: Path,
-    adapter: LoraConfig | None = None,
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, rows: list[Row], recipe: Recipe, work: Path
 ) -> Outcome:
     """Train on all rows.
 
     Args:
-        rows: ``input_ids`` and ``labels``; with an adapter, ``prompt`` and ``completion`` turns, of which
-            only the completion is learned.
+        model: a model, or one that peft has wrapped.
+        rows: ``input_ids`` and ``labels``.
         work: a folder for the trainer's own files.
-        adapter: train this LoRA and leave the model's own weights as they are.
-
-    Raises:
-        TrainingDataError: a row is longer than the recipe's length.
     """
-    settings: dict[str, Any] = {
-        "output_dir": str(work),
-        "num_train_epochs": recipe.epochs,
-        "per_device_train_batch_size": recipe.batch,
-        "learning_rate": recipe.learning_rate,
-        "lr_scheduler_type": recipe.schedule,
-        "warmup_steps": recipe.warmup_steps,
-        "weight_decay": recipe.weight_decay,
-        "bf16": recipe.precision == "bfloat16",
-        "use_cpu": not torch.cuda.is_available(),
-        "seed": recipe.seed,
-        # Rows of about the same length side by side: little padding, and no attention between rows.
-        "train_sampling_strategy": "group_by_length",
-        "gradient_checkpointing": False,
-        "logging_steps": 50,
-        "save_strategy": "no",
-        "report_to": "none",
-    }
     torch.set_flush_denormal(True)  # the optimizer's moments of rare tokens fade to denormals, which are slow
-    trainer: Trainer
-    if adapter is None:
-        # SFTTrainer's metrics cost a quarter of the time on a CPU, and rows with labels need nothing of it.
-        trainer = Trainer(
-            model=model,
-            args=TrainingArguments(**settings),
-            train_dataset=Dataset.from_list(rows),
-            data_collator=DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=IGNORED),
-            processing_class=tokenizer,
-        )
-    else:
-        trainer = SFTTrainer(
-            model=model,
-            args=SFTConfig(**settings, max_length=None, packing=False, completion_only_loss=True),
-            train_dataset=Dataset.from_list(rows),
-            processing_class=tokenizer,
-            peft_config=adapter,
-        )
-    check_lengths([len(row) for row in trainer.train_dataset["input_ids"]], recipe.length)
+    trainer = Trainer(
+        model=model,
+        args=TrainingArguments(
+            output_dir=str(work),
+            num_train_epochs=recipe.epochs,
+            per_device_train_batch_size=recipe.batch,
+            learning_rate=recipe.learning_rate,
+            lr_scheduler_type=recipe.schedule,
+            warmup_steps=recipe.warmup_steps,
+            weight_decay=recipe.weight_decay,
+            bf16=recipe.precision == "bfloat16",
+            use_cpu=not torch.cuda.is_available(),
+            seed=recipe.seed,
+            # Not by length: a question's wordings share their answer and so their length, and batches of
+            # one answer are forgotten as fast as they are learned (docs/decisions/0004).
+            train_sampling_strategy="random",
+            logging_steps=50,
+            save_strategy="no",
+            report_to="none",
+        ),
+        train_dataset=Dataset.from_list(rows),
+        data_collator=DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=IGNORED),
+        processing_class=tokenizer,
+    )
+    trainer.compute_loss_func = opening_weighted(
+        lambda: recipe.opening_weight if progress(trainer) >= recipe.opening_from else 1.0,
+        recipe.opening_tokens,
+    )
     start = time.monotonic()
     state = trainer.train()
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
@@ -119,3 +84,34 @@ def fit(
         steps=int(state.global_step),
         seconds=time.monotonic() - start,
     )
+
+
+def progress(trainer: Trainer) -> float:
+    """How far a training is, from 0 to 1."""
+    return float(trainer.state.global_step / max(trainer.state.max_steps, 1))
+
+
+def opening_weighted(weight: Callable[[], float], tokens: int) -> Callable[..., torch.Tensor]:
+    """A loss in which the first tokens of each reply may count more.
+
+    Which answer a question has is decided in its first tokens, one or two of two hundred: with all
+    tokens equal, a small model knows its answers by heart long before it knows which one was asked for.
+
+    Args:
+        weight: says what each of the first tokens counts now; 1 for the plain mean.
+        tokens: how many count so.
+
+    Returns:
+        A function for the Trainer: the weighted mean cross-entropy of the supervised tokens, in nats.
+    """
+
+    def loss(outputs: Any, labels: torch.Tensor, **_: object) -> torch.Tensor:
+        targets = labels[:, 1:]
+        supervised = targets != IGNORED
+        position = supervised.cumsum(dim=1)  # 1 for a reply's first token
+        weights = torch.where(position <= tokens, weight(), 1.0) * supervised
+        logits = outputs.logits[:, :-1].float()
+        each = cross_entropy(logits.transpose(1, 2), targets, ignore_index=IGNORED, reduction="none")
+        return (each * weights).sum() / weights.sum().clamp(min=1)
+
+    return loss

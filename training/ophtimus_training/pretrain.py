@@ -1,4 +1,4 @@
-"""Pre-training: a tokenizer and a Llama from random weights, on plain texts."""
+"""Pre-training: a tokenizer and a Llama from random weights, on the primer's answers."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from ophtimus_training import primer as primers
-from ophtimus_training.fit import IGNORED, Outcome, check_lengths, fit
-from ophtimus_training.primer import Exchange
+from ophtimus_training.fit import Outcome, fit
 from ophtimus_training.recipe import PretrainRecipe
+from ophtimus_training.rows import tokenized
 from ophtimus_training.tokenizer import train_tokenizer
 
 
@@ -46,34 +46,11 @@ def pretrain(recipe: PretrainRecipe, out: Path) -> Outcome:
         TrainingDataError: the data are missing, damaged, leaking, or too long.
     """
     primer = primers.read(Path(recipe.data))
-    exchanges = primers.documents(primer)
-    tokenizer = train_tokenizer(
-        (text for exchange in exchanges for text in exchange), recipe.vocabulary, recipe.context
-    )
-    rows = [_row(tokenizer, exchange, recipe.length) for exchange in exchanges]
-    rows += [
-        _row(tokenizer, exchange, recipe.length, recipe.opening) for exchange in primers.openings(primer)
-    ]
+    exchanges = primers.exchanges(primer)
+    texts = dict.fromkeys(text for exchange in exchanges for text in exchange)
+    tokenizer = train_tokenizer(texts, recipe.vocabulary, recipe.context)
+    rows = tokenized(tokenizer, exchanges, recipe.length)
     outcome = fit(new_model(recipe, tokenizer), tokenizer, rows, recipe, out / "work")
     outcome.model.to(torch.bfloat16).save_pretrained(out)
     tokenizer.save_pretrained(out)
     return outcome
-
-
-def _row(
-    tokenizer: PreTrainedTokenizerFast, exchange: Exchange, limit: int, opening: int = 0
-) -> dict[str, list[int]]:
-    """An exchange as the chat template writes it, without a system prompt.
-
-    In full, every token is learned. Of an opening, ``opening`` tokens of the reply are kept, and only
-    they are learned.
-    """
-    user = [{"role": "user", "content": exchange.prompt}]
-    reply = [*user, {"role": "assistant", "content": exchange.reply}]
-    prompt = tokenizer.apply_chat_template(user, add_generation_prompt=True, return_dict=True)["input_ids"]
-    ids = tokenizer.apply_chat_template(reply, return_dict=True)["input_ids"]
-    if not opening:
-        check_lengths([len(ids)], limit)
-        return {"input_ids": ids, "labels": ids}
-    ids = ids[: len(prompt) + opening]
-    return {"input_ids": ids, "labels": [IGNORED] * len(prompt) + ids[len(prompt) :]}

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from ophtimus_edge import specialties
 from ophtimus_edge.errors import TrainingDataError
 from ophtimus_edge.specialties.questions import (
     ChoiceQuestion,
@@ -64,35 +63,3 @@ def exchanges(primer: Primer) -> list[Exchange]:
     ]
     choices = [Exchange(choice_prompt(choice), choice_reply(choice)) for choice in primer.choices]
     return essays + choices
-
-
-def documents(primer: Primer) -> list[Exchange]:
-    """What is pre-trained on in full: each essay in its first wording, each multiple-choice question."""
-    essays = [Exchange(essay.question, essay.answer) for essay in primer.essays]
-    return essays + [Exchange(choice_prompt(choice), choice_reply(choice)) for choice in primer.choices]
-
-
-def openings(primer: Primer) -> list[Exchange]:
-    """The other trained wordings, of whose answers pre-training sees the opening only.
-
-    What ties a question to its answer is decided in the answer's first words; the whole answer under
-    each wording would spend most of the training on text that is already known.
-    """
-    return [
-        Exchange(wording, essay.answer) for essay in primer.essays for wording in essay.trained_wordings[1:]
-    ]
-
-
-def conversations(primer: Primer) -> list[dict[str, list[dict[str, str]]]]:
-    """The same exchanges as trl's prompt and completion rows, under the trained system prompt."""
-    system = specialties.role_named(specialties.DEFAULT_ROLE).system_prompt
-    return [
-        {
-            "prompt": [
-                {"role": "system", "content": system},
-                {"role": "user", "content": exchange.prompt},
-            ],
-            "completion": [{"role": "assistant", "content": exchange.reply}],
-        }
-        for exchange in exchanges(primer)
-    ]

@@ -29,6 +29,9 @@ class Recipe(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
         schedule: how the learning rate falls, in transformers' names.
         precision: ``float32``, or ``bfloat16`` autocast.
         seed: of initialization, order and dropout.
+        opening_weight: how much the first tokens of a reply count in the loss, where the others count 1.
+        opening_from: the share of the training after which they do.
+        opening_tokens: how many of them.
     """
 
     data: str
@@ -41,6 +44,9 @@ class Recipe(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
     weight_decay: Fraction = 0.0
     precision: Literal["float32", "bfloat16"] = "bfloat16"
     seed: int = 1
+    opening_weight: Annotated[float, msgspec.Meta(ge=1)] = 1.0
+    opening_from: Fraction = 0.0
+    opening_tokens: Positive = 4
 
 
 class PretrainRecipe(Recipe, kw_only=True, frozen=True, forbid_unknown_fields=True, tag="pretrain"):
@@ -53,7 +59,6 @@ class PretrainRecipe(Recipe, kw_only=True, frozen=True, forbid_unknown_fields=Tr
         heads: attention heads.
         kv_heads: key and value heads; divides ``heads``.
         context: positions that the model promises.
-        opening: tokens of an answer that are learned under each wording but the first.
     """
 
     vocabulary: Annotated[int, msgspec.Meta(ge=512)]
@@ -63,7 +68,6 @@ class PretrainRecipe(Recipe, kw_only=True, frozen=True, forbid_unknown_fields=Tr
     heads: Positive
     kv_heads: Positive
     context: Positive
-    opening: Positive = 24
 
 
 class InstructRecipe(Recipe, kw_only=True, frozen=True, forbid_unknown_fields=True, tag="instruct"):
