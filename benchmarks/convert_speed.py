@@ -3,7 +3,8 @@
 The chain: peft's merge_and_unload and save_pretrained, llama.cpp's convert_hf_to_gguf.py from the source
 distribution that is named, llama_model_quantize once a level. Ours without the gates logits and answers.
 Both sides alternate; medians are printed with their ratio. Memory is the greatest sum of resident memory over
-all processes of a side, mapped pages included, sampled 20 times a second.
+all processes of a side, mapped pages included, sampled 20 times a second. convert_hf_to_gguf.py imports
+sentencepiece, which nothing here needs: put it on PYTHONPATH.
 
     .venv/bin/python benchmarks/convert_speed.py CHECKPOINT --adapter DIR --vendor VENDORED_LLAMA_CPP
         --work FOLDER [--rounds 3] [--case one|plain|seven|all]
@@ -145,7 +146,7 @@ def chain(
 def oracle_convert(meter: Meter, vendor: Path, source: Path, target: Path) -> None:
     command = [sys.executable, str(vendor / "convert_hf_to_gguf.py"), str(source)]
     command += ["--outfile", str(target), "--outtype", "bf16"]
-    meter.run(command, PYTHONPATH=str(vendor / "gguf-py"))
+    meter.run(command, PYTHONPATH=os.pathsep.join([str(vendor / "gguf-py"), os.environ.get("PYTHONPATH", "")]))
 
 
 def quantize(meter: Meter, source: Path, target: Path, level: str) -> None:

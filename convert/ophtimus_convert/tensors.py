@@ -100,7 +100,7 @@ def rope_factors(rope: dict[str, Any], head_dim: int) -> Floats | None:
     exponents = np.arange(0, head_dim, 2, dtype=np.float32) / np.float32(head_dim)
     frequencies = np.float32(1.0) / (np.float32(base) ** exponents)
     divisors = []
-    for frequency in frequencies.tolist():
+    for frequency in frequencies:  # every step in float32, as llama.cpp's converter does it
         wavelength = 2 * math.pi / frequency
         if wavelength < trained / high:
             divisors.append(1.0)

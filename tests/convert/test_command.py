@@ -1,6 +1,7 @@
 """``ophtimus-convert`` as a developer has it."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -8,6 +9,12 @@ import pytest
 from conftest import BIN
 
 from ophtimus_edge.models.formats import read_model_folder
+
+NO_GATES = [
+    word
+    for gate in ("tokens", "template", "end", "rope", "logits", "answers")
+    for word in ("--skip-gate", gate)
+]
 
 
 def run(*words: object) -> "subprocess.CompletedProcess[str]":
@@ -91,3 +98,38 @@ def test_wrong_words_end_in_two_lines(
 def test_the_help_names_the_levels_that_clinics_use_first() -> None:
     text = run("--help").stdout
     assert text.index("Q8_0 Q6_K Q5_K_M Q4_K_M Q3_K_M IQ4_XS Q2_K") < text.index("Q5_K_S")
+
+
+def test_an_unwritable_folder_is_refused(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    # The child has another uid, since nothing is unwritable for root; that the denial is real is asserted.
+    sealed = tmp_path / "sealed"
+    sealed.mkdir(mode=0o555)
+    words = [
+        str(BIN / "ophtimus-convert"),
+        str(tiny_checkpoint),
+        "-l",
+        "Q8_0",
+        "-o",
+        str(sealed / "out"),
+        "--name",
+        "t",
+    ]
+    if os.geteuid() == 0:
+        for place in (tmp_path, *tmp_path.parents, tiny_checkpoint, *tiny_checkpoint.parents):
+            if place.stat().st_mode & 0o005 != 0o005 and place != Path("/"):
+                place.chmod(place.stat().st_mode | 0o055)
+        for path in tiny_checkpoint.iterdir():
+            path.chmod(path.stat().st_mode | 0o044)
+        words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *words]
+        probe = subprocess.run([*words[:4], "touch", str(sealed / "probe")], capture_output=True, check=False)
+        assert probe.returncode != 0, "the folder is writable: this test proves nothing"
+    environment = {**os.environ, "HOME": str(tmp_path), "OPHTIMUS_HOME": str(tmp_path / "home")}
+    result = subprocess.run(words, capture_output=True, text=True, check=False, env=environment)
+    assert result.returncode == 1, result.stderr
+    lines = [line for line in result.stderr.splitlines() if line.strip()]
+    assert "cannot be written" in lines[-2]
+    assert "-o" in lines[-1]
+    assert not list(sealed.iterdir())
+    assert (
+        run(tiny_checkpoint, "-l", "Q8_0", "-o", tmp_path / "open", "--name", "t", *NO_GATES).returncode == 0
+    )

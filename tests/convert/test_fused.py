@@ -1,18 +1,12 @@
 """The fused pass gives llama.cpp's own bytes, reads every form of a checkpoint, and survives kills."""
 
 import json
-import os
-import random
 import shutil
-import signal
-import subprocess
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import BIN
 from conversions import Silent, converted, make_adapter, options
 from safetensors.torch import load_file, save_file
 
@@ -20,7 +14,6 @@ from ophtimus_convert.conversion import convert, prepare
 from ophtimus_convert.imatrix import write_imatrix
 from ophtimus_convert.plan import LEVELS, NEED_IMATRIX
 from ophtimus_edge.errors import ConversionError
-from ophtimus_edge.models.formats import read_model_folder
 from ophtimus_edge.models.gguf import read_header
 from ophtimus_edge.models.store import sha256_of
 
@@ -161,41 +154,6 @@ def test_levels_are_added_to_a_folder_of_the_same_model_only(
     (tmp_path / "strange" / "note.txt").write_text("mine")
     with pytest.raises(ConversionError, match="no sound model folder"):
         converted(tiny_checkpoint, tmp_path / "strange", "Q8_0")
-
-
-def test_a_killed_conversion_goes_on_and_gives_the_same_files(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    levels = ["BF16", "Q8_0", "Q5_K_M", "Q4_K_M", "IQ3_S"]
-    whole = converted(tiny_checkpoint, tmp_path / "whole", *levels)
-    moments = random.Random(11)
-    command = [
-        str(BIN / "ophtimus-convert"),
-        str(tiny_checkpoint),
-        "-o",
-        str(tmp_path / "killed"),
-        "--name",
-        "tiny",
-    ]
-    for level in levels:
-        command += ["-l", level]
-    for gate in ("tokens", "template", "end", "rope", "logits", "answers"):
-        command += ["--skip-gate", gate]
-    killed = 0
-    for _ in range(3):
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            time.sleep(moments.uniform(0.5, 2.5))
-            if process.poll() is None:
-                os.kill(process.pid, signal.SIGKILL)
-                killed += 1
-        if (tmp_path / "killed").exists():
-            break
-        assert not (tmp_path / "killed" / "model.json").exists()
-    assert killed
-    subprocess.run(command, check=True, capture_output=True)
-    hashes = [level.sha256 for level in read_model_folder(tmp_path / "killed").levels]
-    assert hashes == [level.sha256 for level in whole.levels]
-    for level in read_model_folder(tmp_path / "killed").levels:
-        assert sha256_of(tmp_path / "killed" / level.file) == level.sha256
-    assert not (tmp_path / ".killed.part").exists()
 
 
 def test_what_a_journal_says_is_checked_against_the_bytes(tiny_checkpoint: Path, tmp_path: Path) -> None:
