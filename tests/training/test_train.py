@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy
 from ophtimus_edge.errors import TrainingDataError
 from ophtimus_training.cli import main
 from ophtimus_training.fit import opening_weighted
+from ophtimus_training.order import PooledOrder
 from ophtimus_training.primer import Exchange
 from ophtimus_training.rows import IGNORED, tokenized
 from ophtimus_training.tokenizer import SPECIAL_TOKENS, train_tokenizer
@@ -96,3 +97,19 @@ def test_the_tokenizer_gives_every_text_back_and_ends_turns() -> None:
     assert [tokenizer.convert_tokens_to_ids(token) for token in SPECIAL_TOKENS] == list(
         range(len(tokenizer) - len(SPECIAL_TOKENS), len(tokenizer))
     )
+
+
+def test_an_epoch_has_every_row_once_with_little_padding_and_wordings_apart() -> None:
+    lengths = [20 + 7 * (row // 4) % 300 for row in range(1000)]  # four rows of each length, as wordings have
+    order = PooledOrder(lengths, 4, seed=3)
+    first, second = list(order), list(order)
+    assert sorted(first) == sorted(second) == list(range(1000))
+    assert first != second
+    assert list(PooledOrder(lengths, 4, seed=3)) == first
+    batches = [first[at : at + 4] for at in range(0, 1000, 4)]
+    padded = sum(4 * max(lengths[row] for row in batch) for batch in batches)
+    assert padded < 1.1 * sum(lengths)
+    assert sum(len({row // 4 for row in batch}) < 4 for batch in batches) < 50  # of 250
+    longest = [max(lengths[row] for row in batch) for batch in batches]
+    assert longest not in (sorted(longest), sorted(longest, reverse=True))
+    assert sorted(PooledOrder(lengths[:998], 4, seed=1)) == list(range(998))

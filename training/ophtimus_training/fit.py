@@ -16,6 +16,7 @@ from transformers import (
     TrainingArguments,
 )
 
+from ophtimus_training.order import PooledOrder
 from ophtimus_training.recipe import Recipe
 from ophtimus_training.rows import IGNORED, Row
 
@@ -47,7 +48,7 @@ def fit(
         work: a folder for the trainer's own files.
     """
     torch.set_flush_denormal(True)  # the optimizer's moments of rare tokens fade to denormals, which are slow
-    trainer = Trainer(
+    trainer = _Trainer(
         model=model,
         args=TrainingArguments(
             output_dir=str(work),
@@ -60,9 +61,6 @@ def fit(
             bf16=recipe.precision == "bfloat16",
             use_cpu=not torch.cuda.is_available(),
             seed=recipe.seed,
-            # Not by length: a question's wordings share their answer and so their length, and batches of
-            # one answer are forgotten as fast as they are learned (docs/decisions/0004).
-            train_sampling_strategy="random",
             logging_steps=50,
             save_strategy="no",
             report_to="none",
@@ -84,6 +82,16 @@ def fit(
         steps=int(state.global_step),
         seconds=time.monotonic() - start,
     )
+
+
+class _Trainer(Trainer):
+    """A Trainer that takes its rows in the order of :class:`PooledOrder`."""
+
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> PooledOrder:
+        rows = self.train_dataset if train_dataset is None else train_dataset
+        return PooledOrder(
+            [len(row) for row in rows["input_ids"]], self.args.train_batch_size, self.args.seed
+        )
 
 
 def progress(trainer: Trainer) -> float:

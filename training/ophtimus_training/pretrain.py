@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from ophtimus_edge import specialties
 from ophtimus_training import primer as primers
 from ophtimus_training.fit import Outcome, fit
 from ophtimus_training.recipe import PretrainRecipe
@@ -49,7 +50,10 @@ def pretrain(recipe: PretrainRecipe, out: Path) -> Outcome:
     exchanges = primers.exchanges(primer)
     texts = dict.fromkeys(text for exchange in exchanges for text in exchange)
     tokenizer = train_tokenizer(texts, recipe.vocabulary, recipe.context)
-    rows = tokenized(tokenizer, exchanges, recipe.length)
+    # Under the system prompt that it will be asked with: a model this small answers only in the format
+    # that it has seen.
+    system = specialties.role_named(specialties.DEFAULT_ROLE).system_prompt
+    rows = tokenized(tokenizer, exchanges, recipe.length, system)
     outcome = fit(new_model(recipe, tokenizer), tokenizer, rows, recipe, out / "work")
     outcome.model.to(torch.bfloat16).save_pretrained(out)
     tokenizer.save_pretrained(out)
