@@ -146,7 +146,9 @@ def chain(
 def oracle_convert(meter: Meter, vendor: Path, source: Path, target: Path) -> None:
     command = [sys.executable, str(vendor / "convert_hf_to_gguf.py"), str(source)]
     command += ["--outfile", str(target), "--outtype", "bf16"]
-    meter.run(command, PYTHONPATH=os.pathsep.join([str(vendor / "gguf-py"), os.environ.get("PYTHONPATH", "")]))
+    meter.run(
+        command, PYTHONPATH=os.pathsep.join([str(vendor / "gguf-py"), os.environ.get("PYTHONPATH", "")])
+    )
 
 
 def quantize(meter: Meter, source: Path, target: Path, level: str) -> None:

@@ -76,6 +76,10 @@ class HubError(ConversionError):
     """A checkpoint cannot be had from the hub, or from the copy of it that the hub's cache holds."""
 
 
+class ConversionInterruptedError(ConversionError):
+    """The process that quantizes ended before its time; what it finished is kept."""
+
+
 class AdapterError(ConversionError):
     """An adapter asks for something that would not be merged right."""
 

@@ -1,10 +1,12 @@
 """What a matrix remembers of the text it was computed on, so that nothing is scored on that text later."""
 
 import hashlib
+from pathlib import Path
 from typing import NamedTuple
 
 from gguf import GGUFValueType, GGUFWriter
 
+from ophtimus_edge.errors import ConversionError
 from ophtimus_edge.models.contamination import NGRAM, ngram_hashes
 
 
@@ -18,6 +20,22 @@ class Calibration(NamedTuple):
 
     sha256: str
     tokens: list[int]
+
+
+def read_text(path: Path) -> bytes:
+    """The bytes of a calibration text.
+
+    Raises:
+        ConversionError: it cannot be read, or is not UTF-8.
+    """
+    try:
+        data = path.read_bytes()
+        data.decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConversionError(
+            f"the calibration text {path} cannot be read: {error}.", "Name a text file in UTF-8."
+        ) from error
+    return data
 
 
 def calibration(data: bytes, tokens: list[int]) -> Calibration:

@@ -70,6 +70,16 @@ class Checkpoint:
                 "All matrices must be of one type: F32, F16 or BF16.",
             )
         self.type = types.pop()
+        if self.tied and self.config.get("tie_word_embeddings") is False:
+            raise ConversionError(
+                f"{folder} says that its embeddings are not tied, and has no lm_head.weight.",
+                "Copy the checkpoint again, or set tie_word_embeddings to true where it was trained so.",
+            )
+        if self.config.get("hidden_act", "silu") != "silu":
+            raise ConversionError(
+                f"config.json: hidden_act is {self.config['hidden_act']!r}.",
+                "Only Llama's own, silu, is converted.",
+            )
         self._drop_redundant_output()
 
     @property
@@ -199,10 +209,15 @@ def _read_config(folder: Path) -> dict[str, Any]:
 
 def _read_tensors(folder: Path) -> dict[str, Tensor]:
     index = folder / INDEX
-    if index.is_file():
-        return _read_sharded(folder, index)
     paths = sorted(folder.glob("*.safetensors"))
     whole = folder / "model.safetensors"
+    if index.is_file() and whole.is_file():
+        raise ConversionError(
+            f"{folder} has both {INDEX} and {whole.name}: which one is the model is not clear.",
+            "Move the one that is not away.",
+        )
+    if index.is_file():
+        return _read_sharded(folder, index)
     if not paths:
         pickled = [path for pattern in _PICKLES for path in sorted(folder.glob(pattern))]
         why = f"{pickled[0].name} is a pickle, which can run code" if pickled else "it has no .safetensors"
@@ -212,7 +227,13 @@ def _read_tensors(folder: Path) -> dict[str, Tensor]:
         )
     tensors: dict[str, Tensor] = {}
     for path in [whole] if whole in paths else paths:
-        tensors |= read_tensors(path)
+        more = read_tensors(path)
+        if twice := sorted(set(tensors) & set(more)):
+            raise ConversionError(
+                f"{folder} holds {twice[0]} twice, in {tensors[twice[0]].file.name} and {path.name}.",
+                f"Move the file that is not part of the model away, or add {INDEX}.",
+            )
+        tensors |= more
     return tensors
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from ophtimus_convert.jobs import HEAD, Event, Job, Progress, Refused
 from ophtimus_edge.engine.client import clean_environment
-from ophtimus_edge.errors import AdapterError, ConversionError
+from ophtimus_edge.errors import AdapterError, ConversionError, ConversionInterruptedError
 
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
@@ -23,7 +23,8 @@ def run(job: Job, on_progress: Callable[[int, int, str], None] = lambda _done, _
         on_progress: told how much is done, of how much, and what it was.
 
     Raises:
-        ConversionError: the child refused the job, or died.
+        ConversionError: the child refused the job.
+        ConversionInterruptedError: it died.
         AdapterError: the fault is the adapter's.
     """
     command = [sys.executable, "-X", "utf8", "-s", "-m", "ophtimus_convert.worker"]
@@ -55,7 +56,7 @@ def run(job: Job, on_progress: Callable[[int, int, str], None] = lambda _done, _
         if code or last is None or isinstance(last, Progress):
             log.seek(0)
             words = _last_words(log.read()) or f"code {code}"
-            raise ConversionError(
+            raise ConversionInterruptedError(
                 f"the process that quantizes ended unexpectedly ({words}).",
                 "Check the free memory and disk, and run the same command again: it goes on from there.",
             )
@@ -64,4 +65,6 @@ def run(job: Job, on_progress: Callable[[int, int, str], None] = lambda _done, _
 
 def _last_words(log: bytes) -> str:
     lines = [line.strip() for line in log.decode("utf-8", "replace").splitlines() if line.strip()]
-    return lines[-1] if lines else ""
+    # ggml prints a stack behind what it asserts, and a debugger its own words.
+    telling = [line for line in lines if "GGML_ASSERT" in line or "Error" in line or "error" in line]
+    return (telling or lines or [""])[-1]

@@ -1,22 +1,34 @@
 """A conversion from end to end: plan, write, verify, gate, publish."""
 
+import hashlib
+import importlib.metadata
 import math
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 from ophtimus_convert import gates
 from ophtimus_convert.blueprint import Blueprint, draw
+from ophtimus_convert.calibration_text import read_text
 from ophtimus_convert.child import run
-from ophtimus_convert.folder import Origin, check_same, copy_licences, describe, publish, read_existing
-from ophtimus_convert.imatrix import check_fits, read_imatrix
+from ophtimus_convert.folder import (
+    Hashing,
+    added,
+    check_same,
+    copy_licences,
+    describe,
+    publish,
+    read_existing,
+)
+from ophtimus_convert.imatrix import check_covers, check_fits, copy_as_gguf, planning_matrix, read_imatrix
 from ophtimus_convert.jobs import Calibrate, Quantize, Verified, Verify
 from ophtimus_convert.passes import write_levels
-from ophtimus_convert.plan import LevelPlan, Plan, check_disk, file_type, level_plans, plan
+from ophtimus_convert.plan import LevelPlan, Plan, check_disk, level_plans, plan
 from ophtimus_convert.staging import Staging, key_of, staging
-from ophtimus_edge.errors import ConversionError
+from ophtimus_edge import __version__
+from ophtimus_edge.errors import ConversionError, ConversionInterruptedError
 from ophtimus_edge.models.formats import Level, ModelFolder
 from ophtimus_edge.models.hardware import usable_cores
+from ophtimus_edge.models.store import sha256_of
 
 CHUNK = 4 << 20
 _WINDOW = 512  # tokens of a calibration window, as llama.cpp's own tool takes
@@ -71,10 +83,8 @@ def prepare(options: Options, display: Display) -> Blueprint:
     Raises:
         ConversionError: something cannot be converted.
     """
-    if (
-        options.source.resolve() == options.out.resolve()
-        or options.out.resolve() in options.source.resolve().parents
-    ):
+    out = options.out.resolve()
+    if options.source.resolve() == out or out in options.source.resolve().parents:
         raise ConversionError(
             f"the source {options.source} lies inside the output folder {options.out}.",
             "Name another folder with -o.",
@@ -86,22 +96,23 @@ def prepare(options: Options, display: Display) -> Blueprint:
         display.note(note)
     if options.imatrix:
         check_fits(read_imatrix(options.imatrix), blueprint.shapes, options.imatrix)
+    if options.calibrate:
+        read_text(options.calibrate)
     return blueprint
 
 
 def estimate(options: Options, blueprint: Blueprint) -> Plan:
-    """The plan: sizes, memory, disk and time; nothing is written.
+    """The plan: sizes, memory, disk and time of the levels that are not there yet; nothing is written.
 
     Raises:
-        ConversionError: llama.cpp refuses a level, or the disk is too small.
+        ConversionError: llama.cpp refuses a level, the folder holds another model, or the disk is too
+            small.
     """
-    levels = level_plans(blueprint, options.levels, options.imatrix)
+    existing = _existing(options, blueprint, None)
+    with planning_matrix(options.imatrix, bool(options.calibrate), blueprint.shapes) as matrix:
+        levels = level_plans(blueprint, _wanted(options, existing), matrix)
     planned = plan(
-        blueprint,
-        levels,
-        _extra_disk(options, blueprint, levels),
-        usable_cores(),
-        weighed=bool(options.imatrix or options.calibrate),
+        blueprint, levels, _peak_disk(options, blueprint, levels), usable_cores(), weighed=matrix is not None
     )
     check_disk(options.out, planned.peak_disk_bytes)
     return planned
@@ -114,57 +125,92 @@ def convert(options: Options, blueprint: Blueprint, display: Display) -> ModelFo
         ConversionError: the model cannot be written as asked; the folder is as it was.
         AdapterError: the adapter cannot be merged.
     """
-    existing = read_existing(options.out)
-    with ThreadPoolExecutor(1) as pool:
-        origin = pool.submit(Origin, blueprint, options.source_id, options.revision)
-        if existing:
-            wanted_model = describe(blueprint, origin.result(), options.version, [_NONE], [], "", {})
-            check_same(existing, wanted_model, options.out)
-        there = {entry.level for entry in existing.levels} if existing else set()
-        wanted = [level for level in options.levels if level not in there]
-        if existing and not wanted:
-            display.note(f"{options.out} has all of these levels already.")
-            return existing
-        with staging(options.out, _key(options, blueprint)) as stage:
-            ready = stage.folder / "model"
-            ready.mkdir(exist_ok=True)
-            try:
-                imatrix = _importance(options, blueprint, stage, ready, display)
-                plans = level_plans(blueprint, wanted, imatrix)
-                missing = [level for level in plans if level.level not in stage.finished]
-                check_disk(stage.folder, _still_needed(options, blueprint, missing, ready))
-                _write(options, blueprint, missing, imatrix, stage, ready, display)
-                entries = [stage.finished[level] for level in wanted]
-                if options.prove:
-                    _prove(options, blueprint, plans, imatrix, stage, ready, display)
-                stage.keep = True  # the files are sound: a gate that fails must not cost them
-                files = {entry.level: ready / entry.file for entry in entries}
-                results = gates.run(blueprint, files, options.skip_gates, options.gate_long, display)
-                licences = copy_licences(blueprint, ready)
-                if not licences and not existing:
-                    display.note(
-                        "The checkpoint carries no licence file. Llama's licence must travel with the model: "
-                        "put LICENSE and NOTICE into the source folder."
-                    )
-                model = describe(
-                    blueprint,
-                    origin.result(),
-                    options.version,
-                    [*(existing.levels if existing else []), *entries],
-                    existing.licences if existing else licences,
-                    _IMATRIX if imatrix else existing.imatrix if existing else "",
-                    {**(existing.gates if existing else {}), **results},
+    out = options.out.resolve()
+    hashing = Hashing(blueprint, options.source_id, options.revision)
+    existing = _existing(options, blueprint, hashing if out.exists() else None)
+    wanted = _wanted(options, existing)
+    if existing and not wanted:
+        display.note(f"{options.out} has all of these levels already; nothing was made or proven.")
+        return existing
+    with staging(out, _key(options, blueprint)) as stage:
+        try:
+            with planning_matrix(options.imatrix, bool(options.calibrate), blueprint.shapes) as matrix:
+                check_disk(
+                    stage.folder,
+                    _still_needed(options, blueprint, level_plans(blueprint, wanted, matrix), stage),
                 )
-                publish(ready, options.out, model)
-            except OSError as error:
-                raise ConversionError(
-                    f"{error.filename or stage.folder} cannot be read or written: {error.strerror or error}.",
-                    "Free some space, or name another folder with -o.",
-                ) from error
+            imatrix = _importance(options, blueprint, stage, display)
+            plans = level_plans(blueprint, wanted, imatrix)
+            if imatrix:
+                for level in plans:
+                    check_covers(read_imatrix(imatrix), level.level, level.types)
+            _write(options, blueprint, plans, imatrix, stage, display)
+            if options.prove:
+                _prove(options, blueprint, plans, imatrix, stage, display)
+            # From here on the files are sound: what goes wrong must not cost them.
+            stage.keep = True
+            entries = [stage.finished[level] for level in wanted]
+            files = {entry.level: stage.ready / entry.file for entry in entries}
+            results = gates.run(blueprint, files, options.skip_gates, options.gate_long, display)
+            licences = [] if existing else copy_licences(blueprint, stage.ready)
+            if not licences and not existing:
+                display.note(
+                    "Nothing that the model is made from carries a licence file. Llama's licence must travel with "
+                    "the model: put LICENSE and NOTICE into the source folder."
+                )
+            model = describe(
+                blueprint,
+                hashing.result(),
+                options.version,
+                entries,
+                licences,
+                imatrix.name if imatrix else "",
+                results,
+            )
+            names = [entry.file for entry in entries] + [licence.file for licence in licences]
+            names += [imatrix.name] if imatrix else []
+            model = added(existing, model) if existing else model
+            publish(stage.ready, names, out, model)
+        except ConversionInterruptedError:
+            stage.keep = True
+            raise
+        except OSError as error:
+            raise ConversionError(
+                f"{error.filename or stage.folder} cannot be read or written: {error.strerror or error}.",
+                "Free some space, or name another folder with -o.",
+            ) from error
     return model
 
 
-_NONE = Level(level="", file="", size_bytes=0, sha256="")
+def _existing(options: Options, blueprint: Blueprint, hashing: Hashing | None) -> ModelFolder | None:
+    """The model folder that is there already, once it is known to be of this model.
+
+    Raises:
+        ConversionError: it is of another, or another importance matrix would take its matrix's place.
+    """
+    existing = read_existing(options.out.resolve())
+    if existing is None:
+        return None
+    hashing = hashing or Hashing(blueprint, options.source_id, options.revision)
+    nothing = Level(level="", file="", size_bytes=0, sha256="")
+    check_same(
+        existing, describe(blueprint, hashing.result(), options.version, [nothing], [], "", {}), options.out
+    )
+    own = options.out / existing.imatrix
+    if existing.imatrix and (
+        options.calibrate or (options.imatrix and options.imatrix.read_bytes() != own.read_bytes())
+    ):
+        raise ConversionError(
+            f"{options.out} has an importance matrix already, and a folder has one.",
+            f"Use it with --imatrix {own}, or name a new folder with -o.",
+        )
+    return existing
+
+
+def _wanted(options: Options, existing: ModelFolder | None) -> list[str]:
+    out = options.out.resolve()
+    there = {entry.level for entry in existing.levels if (out / entry.file).is_file()} if existing else set()
+    return [level for level in options.levels if level not in there]
 
 
 def _write(
@@ -173,26 +219,24 @@ def _write(
     levels: list[LevelPlan],
     imatrix: Path | None,
     stage: Staging,
-    ready: Path,
     display: Display,
 ) -> None:
+    levels = [level for level in levels if level.level not in stage.finished]
     if not levels:
         return
+    paths = {level.level: stage.ready / _file(blueprint, level.level) for level in levels}
     if options.method == "fused":
         write_levels(
-            blueprint, {level.level: ready / _file(blueprint, level.level) for level in levels}, levels,
-            stage.folder, imatrix, not options.float_sum,
+            blueprint, paths, levels, stage.folder, imatrix, not options.float_sum,
             lambda done, total, what: display.show("write", "bytes", done, total, what),
         )  # fmt: skip
+    else:
+        merged = _merged(options, blueprint, stage, display)
         for level in levels:
-            stage.finish(verify(ready / _file(blueprint, level.level), level.level, display))
-        return
-    merged = _merged(options, blueprint, stage, display)
+            _quantize(merged, paths[level.level], level, imatrix, display)
+        merged.unlink()
     for level in levels:
-        target = ready / _file(blueprint, level.level)
-        _quantize(merged, target, level, imatrix, display)
-        stage.finish(verify(target, level.level, display))
-    merged.unlink()
+        stage.finish(verified(paths[level.level], level, imatrix, options.float_sum, display))
 
 
 def _merged(options: Options, blueprint: Blueprint, stage: Staging, display: Display) -> Path:
@@ -219,7 +263,6 @@ def _prove(
     plans: list[LevelPlan],
     imatrix: Path | None,
     stage: Staging,
-    ready: Path,
     display: Display,
 ) -> None:
     """Make every level the other way too, and compare the hashes.
@@ -237,13 +280,13 @@ def _prove(
                 blueprint, {level.level: proof}, [level], stage.folder, imatrix, not options.float_sum,
                 lambda done, total, what: display.show("prove", "bytes", done, total, what),
             )  # fmt: skip
-        other = verify(proof, f"proof of {level.level}", display).sha256
+        other = verified(proof, level, imatrix, options.float_sum, display).sha256
         proof.unlink()
         own = stage.finished[level.level].sha256
         if other != own:
             raise ConversionError(
-                f"{level.level} differs between the fused pass ({own[:12]}…) and llama.cpp's quantizer "
-                f"({other[:12]}…).",
+                f"{level.level} differs between the fused pass and llama.cpp's quantizer: "
+                f"{own[:12]}… and {other[:12]}….",
                 "Use --method staged, and report this with the checkpoint's config.json.",
             )
         display.note(f"{level.level}: the fused pass and llama.cpp's quantizer give the same file, {own}.")
@@ -251,33 +294,43 @@ def _prove(
         merged.unlink()
 
 
-def verify(path: Path, step: str, display: Display) -> Level:
-    """Read a file back and hash it.
+def verified(path: Path, level: LevelPlan, imatrix: Path | None, float_sum: bool, display: Display) -> Level:
+    """Read a file back, compare it with its plan, and hash it.
 
     Raises:
-        ConversionError: it is not sound.
+        ConversionError: it is not sound, or not what was planned.
     """
     checked = run(
         Verify(str(path), CHUNK),
-        lambda done, total, what: display.show(f"verify {step}", "bytes", done, total, what),
+        lambda done, total, what: display.show(f"verify {level.level}", "bytes", done, total, what),
     )
     assert isinstance(checked, Verified)  # noqa: S101 - what the child answers to this job
+    with path.open("rb") as file:
+        packed = file.read(len(level.head.packed))
+    if (checked.tensors, path.stat().st_size, packed) != (
+        len(level.head.places), level.size_bytes, level.head.packed,
+    ):  # fmt: skip
+        raise ConversionError(
+            f"{path.name} is not what was planned: {checked.tensors} tensors in {path.stat().st_size} bytes.",
+            "This build of llama-cpp-python is not one that this release knows: install the version of "
+            "constraints.txt.",
+        )
     return Level(
-        level=step,
+        level=level.level,
         file=path.name,
         size_bytes=path.stat().st_size,
         sha256=checked.sha256,
         chunk_sha256=checked.chunk_sha256,
+        imatrix_sha256=sha256_of(imatrix) if imatrix else "",
+        float_sum=float_sum,
     )
 
 
-def _importance(
-    options: Options, blueprint: Blueprint, stage: Staging, ready: Path, display: Display
-) -> Path | None:
-    """The importance matrix: the given one, copied into the folder, or one computed on the text."""
-    target = ready / _IMATRIX
+def _importance(options: Options, blueprint: Blueprint, stage: Staging, display: Display) -> Path | None:
+    """The importance matrix in the folder to be: the given one, or one computed on the text."""
+    target = stage.ready / _IMATRIX
     if options.imatrix:
-        target.write_bytes(options.imatrix.read_bytes())
+        copy_as_gguf(options.imatrix, target)
         return target
     if not options.calibrate:
         return None
@@ -297,40 +350,37 @@ def _file(blueprint: Blueprint, level: str) -> str:
     return f"{blueprint.name}-{level}.gguf"
 
 
-def _extra_disk(options: Options, blueprint: Blueprint, levels: list[LevelPlan]) -> int:
-    """Bytes of what is needed on the way: the merged model, and the second copy of a proof."""
-    merged = sum(math.prod(tensor.shape) for tensor in blueprint.tensors.values())
-    merged *= 4 if blueprint.checkpoint.type == "F32" or options.float_sum else 2
-    on_the_way = 0
-    if options.calibrate or options.method == "staged" or options.prove:
-        on_the_way += merged
+def _peak_disk(options: Options, blueprint: Blueprint, levels: list[LevelPlan]) -> int:
+    """Bytes at the peak: the outputs, and beside them the merged model and the second copy of a proof."""
+    outputs = sum(level.size_bytes for level in levels)
+    weights = sum(math.prod(tensor.shape) for tensor in blueprint.tensors.values())
+    merged = weights * (4 if blueprint.checkpoint.type == "F32" or options.float_sum else 2)
+    beside = 0
+    if options.method == "staged" or options.prove:
+        beside += merged
     if options.prove:
-        on_the_way += max((level.size_bytes for level in levels), default=0)
-    return on_the_way
+        beside += max((level.size_bytes for level in levels), default=0)
+    # The matrix is computed before the outputs are begun, on a merged model that is removed then.
+    return max(outputs + beside, merged if options.calibrate else 0)
 
 
-def _still_needed(options: Options, blueprint: Blueprint, levels: list[LevelPlan], ready: Path) -> int:
-    sizes = sum(level.size_bytes for level in levels)
-    paths = [ready / _file(blueprint, level.level) for level in levels]
+def _still_needed(options: Options, blueprint: Blueprint, levels: list[LevelPlan], stage: Staging) -> int:
+    paths = [stage.ready / _file(blueprint, level.level) for level in levels]
     # A killed run's files have their whole size already, and on the disk only what was written.
     written = sum(512 * int(getattr(path.stat(), "st_blocks", 0)) for path in paths if path.is_file())
-    return max(sizes - written, 0) + _extra_disk(options, blueprint, levels)
+    return max(_peak_disk(options, blueprint, levels) - written, 0)
 
 
 def _key(options: Options, blueprint: Blueprint) -> str:
+    """Of everything that decides the bytes of a level; which levels are asked for does not."""
     files = [blueprint.checkpoint.folder / "config.json", *blueprint.checkpoint.files]
     files += blueprint.adapter.files if blueprint.adapter else []
-    files += [blueprint.vocabulary.folder / "tokenizer.json"]
-    files += [path for path in (options.imatrix, options.calibrate, options.template) if path]
+    files += [path for path in (options.imatrix, options.calibrate) if path]
     settings = {
-        "name": options.name,
-        "version": options.version,
-        "template": blueprint.vocabulary.template,
+        "metadata": hashlib.sha256(blueprint.keys.packed).hexdigest(),
         "float_sum": str(options.float_sum),
         "calibrate": str(options.calibrate),
         "method": options.method,
+        "versions": f"{__version__} {importlib.metadata.version('llama-cpp-python')}",
     }
     return key_of(files, settings)
-
-
-__all__ = ["Display", "Options", "convert", "estimate", "file_type", "prepare", "verify"]

@@ -1,8 +1,13 @@
 """A model folder: the GGUF files of the levels, their licences, and model.json that says what they are."""
 
 import importlib.metadata
+import re
 import shutil
+import threading
 from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
 
 from ophtimus_convert.blueprint import Blueprint
 from ophtimus_edge import __version__
@@ -21,22 +26,55 @@ from ophtimus_edge.models.store import sha256_of
 from ophtimus_edge.specialties import DEFAULT_SPECIALTY
 
 _PREFERRED = "Q4_K_M"
-_LICENCES = ("LICENSE*", "LICENCE*", "NOTICE*", "Notice*", "USE_POLICY*")
+_LICENCES = re.compile(
+    r"(licen[cs]e|notice|use_policy)\b.*|(licen[cs]e|notice|use_policy)[._-].*", re.IGNORECASE
+)
+_OF_THE_DISK = frozenset({".conversion.part", "lost+found", "System Volume Information"})
 _TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
 
 
-class Origin:
-    """The files that a model is made from, with their hashes: slow for large checkpoints."""
+class Origin(NamedTuple):
+    """What a model is made from, with the hash of every file."""
+
+    source: Source
+    adapter: Source | None
+
+
+class Hashing:
+    """Hashes the files that a model is made from, beside the conversion: 16 GB take their time.
+
+    The thread is a daemon, so that a conversion that is stopped does not wait for it.
+    """
 
     def __init__(self, blueprint: Blueprint, source_id: str, revision: str) -> None:
-        """Hash everything."""
+        """Begin."""
+        self._origin: Origin | None = None
+        self._error: OSError | None = None
+        self._thread = threading.Thread(target=self._hash, args=(blueprint, source_id, revision), daemon=True)
+        self._thread.start()
+
+    def result(self) -> Origin:
+        """Wait for the end.
+
+        Raises:
+            OSError: a file cannot be read.
+        """
+        self._thread.join()
+        if self._error or self._origin is None:
+            raise self._error or OSError("the hashing ended early")
+        return self._origin
+
+    def _hash(self, blueprint: Blueprint, source_id: str, revision: str) -> None:
         folder, adapter = blueprint.checkpoint.folder, blueprint.adapter
         files = [folder / "config.json", *blueprint.checkpoint.files]
         files += [blueprint.vocabulary.folder / name for name in _TOKENIZER]
-        self.source = Source(id=source_id or folder.resolve().name, revision=revision, files=_hashed(files))
-        self.adapter = (
-            Source(id=adapter.folder.resolve().name, files=_hashed(adapter.files)) if adapter else None
-        )
+        try:
+            self._origin = Origin(
+                Source(id=source_id or folder.resolve().name, revision=revision, files=_hashed(files)),
+                Source(id=adapter.folder.resolve().name, files=_hashed(adapter.files)) if adapter else None,
+            )
+        except OSError as error:
+            self._error = error
 
 
 def describe(
@@ -84,7 +122,7 @@ def read_existing(out: Path) -> ModelFolder | None:
     """
     if not out.exists():
         return None
-    if out.is_dir() and not any(out.iterdir()):
+    if out.is_dir() and not [path for path in out.iterdir() if path.name not in _OF_THE_DISK]:
         return None
     try:
         return read_model_folder(out)
@@ -116,11 +154,13 @@ def check_same(existing: ModelFolder, wanted: ModelFolder, out: Path) -> None:
 
 
 def copy_licences(blueprint: Blueprint, target: Path) -> list[Licence]:
-    """Copy the licence and notice files of the checkpoint, which travel with every copy of a model."""
+    """Copy the licence and notice files of what the model is made from, which travel with every copy."""
     licences, seen = [], set()
-    for pattern in _LICENCES:
-        for path in sorted(blueprint.checkpoint.folder.glob(pattern)):
-            if path.is_file() and path.name not in seen:
+    folders = [blueprint.checkpoint.folder, blueprint.vocabulary.folder]
+    folders += [blueprint.adapter.folder] if blueprint.adapter else []
+    for folder in folders:
+        for path in sorted(folder.iterdir()):
+            if path.is_file() and _LICENCES.fullmatch(path.name) and path.name not in seen:
                 seen.add(path.name)
                 shutil.copyfile(path, target / path.name)
                 text = path.read_text(encoding="utf-8", errors="replace").strip()
@@ -129,20 +169,41 @@ def copy_licences(blueprint: Blueprint, target: Path) -> list[Licence]:
     return licences
 
 
-def publish(ready: Path, out: Path, model: ModelFolder) -> None:
+def added(existing: ModelFolder, more: ModelFolder) -> ModelFolder:
+    """A model folder's description with the levels of another of the same model.
+
+    Everything else stays as it is: its marks, its verdict, its default. The gates of the new files stand
+    beside those of the old ones, by the levels that they were run on.
+    """
+    levels = {entry.level: entry for entry in [*existing.levels, *more.levels]}
+    which = ", ".join(entry.level for entry in more.levels)
+    return msgspec.structs.replace(
+        existing,
+        levels=list(levels.values()),
+        imatrix=more.imatrix or existing.imatrix,
+        gates={**existing.gates, **{f"{gate} ({which})": result for gate, result in more.gates.items()}},
+    )
+
+
+def publish(ready: Path, names: list[str], out: Path, model: ModelFolder) -> None:
     """Put finished files in their place: a new folder appears whole, an existing one gains its files.
+
+    Args:
+        ready: the folder that holds them; what it holds besides is left behind.
+        names: of the files.
 
     Raises:
         OSError: a file cannot be written or renamed.
     """
-    if out.exists() and any(out.iterdir()):
-        for path in sorted(ready.iterdir()):
-            path.replace(out / path.name)
+    if out.exists():
+        for name in names:
+            (ready / name).replace(out / name)
         write_model_folder(out, model)
         return
+    for path in ready.iterdir():
+        if path.name not in names:
+            path.unlink()
     write_model_folder(ready, model)
-    if out.exists():
-        out.rmdir()
     out.parent.mkdir(parents=True, exist_ok=True)
     ready.rename(out)
 

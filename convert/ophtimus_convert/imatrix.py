@@ -4,7 +4,11 @@ The GGUF form of llama.cpp holds, for each weight, the sum of the squared inputs
 the number of rows summed (``NAME.counts``); the older ``.dat`` form holds means and a number of calls.
 """
 
+import contextlib
+import shutil
 import struct
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +23,9 @@ from ophtimus_edge.models.gguf import MAGIC
 Floats = npt.NDArray[np.float32]
 
 EMBEDDING = "token_embd.weight"  # old matrices have another width here, and llama.cpp passes over it
+# What llama.cpp makes of a layer's weight only with importances (llama-quant.cpp, tensor_requires_imatrix).
+_WEIGHED_ONLY = frozenset({"IQ1_M", "IQ1_S", "IQ2_S", "IQ2_XS", "IQ2_XXS", "IQ3_XXS"})
+_UNWEIGHED = frozenset({EMBEDDING, "output.weight"})
 _SUMS, _COUNTS = ".in_sum2", ".counts"
 _MAX_NAME, _MAX_ENTRIES = 256, 1 << 20
 
@@ -88,6 +95,66 @@ def check_fits(matrix: ImportanceMatrix, shapes: dict[str, tuple[int, ...]], pat
                 f"the importance matrix {path} belongs to another model: it has {what}.",
                 "Compute one for this model with --calibrate TEXT.",
             )
+
+
+def check_covers(matrix: ImportanceMatrix, level: str, types: dict[str, str]) -> None:
+    """Refuse a matrix that lacks a tensor which its level cannot be made without.
+
+    Args:
+        types: the ggml type of each tensor at that level, by name.
+
+    Raises:
+        ConversionError: naming the tensor.
+    """
+    for name, kind in types.items():
+        needs = kind in _WEIGHED_ONLY or (kind == "Q2_K" and level == "Q2_K_S")
+        if needs and name not in _UNWEIGHED and name not in matrix.entries:
+            raise ConversionError(
+                f"the importance matrix has nothing for {name}, which {level} needs.",
+                "Compute a whole one with --calibrate TEXT, or leave this level out.",
+            )
+
+
+@contextlib.contextmanager
+def planning_matrix(
+    given: Path | None, calibrate: bool, shapes: dict[str, tuple[int, ...]]
+) -> Iterator[Path | None]:
+    """The matrix to plan types with: their choice depends on which tensors it names, not on its numbers.
+
+    Args:
+        given: the matrix that will be used, or None.
+        calibrate: whether one will be computed, over the layers' matrices.
+        shapes: of the model's tensors, by GGUF name.
+    """
+    if given or not calibrate:
+        yield given
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ones.gguf"
+        ones = {
+            name: (np.ones(shape[-1], np.float32), 1)
+            for name, shape in shapes.items()
+            if name.startswith("blk.") and len(shape) > 1
+        }
+        write_imatrix(path, ones, "planning", 1, 1)
+        yield path
+
+
+def copy_as_gguf(source: Path, target: Path) -> None:
+    """Copy a matrix; one of the older form becomes a GGUF with the same numbers.
+
+    Raises:
+        ConversionError: it cannot be read.
+        OSError: it cannot be written.
+    """
+    with source.open("rb") as file:
+        is_gguf = file.read(4) == MAGIC
+    if is_gguf:
+        shutil.copyfile(source, target)
+        return
+    matrix = read_imatrix(source)
+    sums = {name: (values, 1) for name, values in matrix.entries.items()}
+    write_imatrix(target, sums, ", ".join(matrix.datasets), matrix.windows, 0)
 
 
 def write_imatrix(

@@ -38,10 +38,10 @@ def write_levels(
     """
     outputs = [paths[level.level] for level in levels]
     journal = journals / f"journal-{_plan_hash(levels, outputs)}"
-    if not journal.is_file() or not all(path.is_file() for path in outputs):
+    if not all(path.is_file() for path in outputs):
         journal.unlink(missing_ok=True)
-        for level, path in zip(levels, outputs, strict=True):
-            _lay_out(blueprint, level, path)
+    for level, path in zip(levels, outputs, strict=True):
+        _lay_out(blueprint, level, path)
     run(
         Fuse(
             source=str(blueprint.checkpoint.folder),
@@ -59,8 +59,9 @@ def write_levels(
 
 
 def _lay_out(blueprint: Blueprint, level: LevelPlan, path: Path) -> None:
-    """A file of its final size, with its head and the rotary factors."""
-    with path.open("wb") as file:
+    """A file of its final size, with its head and the rotary factors; what else is in it stays."""
+    path.touch()
+    with path.open("rb+") as file:
         file.write(level.head.packed)
         file.truncate(level.size_bytes)
         if blueprint.factors is not None:

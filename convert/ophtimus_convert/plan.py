@@ -44,6 +44,11 @@ class LevelPlan(NamedTuple):
         """Of the whole file, exactly."""
         return self.head.file_bytes
 
+    @property
+    def types(self) -> dict[str, str]:
+        """The ggml type of each tensor, by name."""
+        return {name: place.type for name, place in self.head.places.items()}
+
 
 class Plan(NamedTuple):
     """What a conversion will take.
@@ -97,12 +102,12 @@ def level_plans(blueprint: Blueprint, levels: list[str], imatrix: Path | None) -
 
 
 def plan(
-    blueprint: Blueprint, levels: list[LevelPlan], extra_disk_bytes: int, threads: int, *, weighed: bool
+    blueprint: Blueprint, levels: list[LevelPlan], peak_disk_bytes: int, threads: int, *, weighed: bool
 ) -> Plan:
     """Estimate memory, disk and time.
 
     Args:
-        extra_disk_bytes: of files that are needed on the way only.
+        peak_disk_bytes: of the outputs and what is needed on the way.
         threads: of quantizing.
         weighed: whether an importance matrix is used.
     """
@@ -120,7 +125,7 @@ def plan(
     return Plan(
         levels=levels,
         peak_memory_bytes=_BASE_BYTES + threads * _SLICE_BYTES,
-        peak_disk_bytes=size + extra_disk_bytes,
+        peak_disk_bytes=peak_disk_bytes,
         seconds=_START_S + core_seconds / threads,
     )
 

@@ -7,6 +7,7 @@ It has the name of the output between a dot and ``.part``, holds the level files
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,12 +30,13 @@ class Staging:
 
     Attributes:
         folder: where to work.
-        keep: whether the folder stays when the conversion fails; set once there is something in it that
-            took long to make.
+        ready: inside it, what will be published.
+        keep: whether the folder stays when the conversion fails: false where the input is at fault.
     """
 
     def __init__(self, folder: Path, key: str) -> None:
         self.folder = folder
+        self.ready = folder / "model"
         self.keep = False
         self._path = folder / "state.json"
         state = self._read()
@@ -44,6 +46,7 @@ class Staging:
                     shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
             state = _State(key)
         self._state = state
+        self.ready.mkdir(exist_ok=True)
         self._write()
 
     @property
@@ -52,7 +55,9 @@ class Staging:
         return {entry.level: entry for entry in self._state.levels}
 
     def finish(self, entry: Level) -> None:
-        """Record a level as whole and verified."""
+        """Record a level as whole and verified, once its bytes are on the disk."""
+        with (self.ready / entry.file).open("rb+") as file:
+            os.fsync(file.fileno())
         self._state.levels = [*(old for old in self._state.levels if old.level != entry.level), entry]
         self._write()
 
@@ -65,7 +70,7 @@ class Staging:
         return state
 
     def _is_there(self, entry: Level) -> bool:
-        path = self.folder / Path(entry.file).name
+        path = self.ready / Path(entry.file).name
         return path.is_file() and path.stat().st_size == entry.size_bytes
 
     def _write(self) -> None:
@@ -90,7 +95,8 @@ def staging(out: Path, key: str) -> Iterator[Staging]:
     Raises:
         ConversionError: another conversion holds it, or it cannot be written.
     """
-    folder = out.with_name(f".{out.name}.part")
+    # Beside the output, or inside it where it is a disk of its own: files cannot be renamed across disks.
+    folder = out / ".conversion.part" if out.is_mount() else out.with_name(f".{out.name}.part")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(folder / _LOCK)

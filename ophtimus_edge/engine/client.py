@@ -239,7 +239,8 @@ class Engine:
             return np.ndarray(shape, np.float32, memory.buf).copy()
         finally:
             memory.close()
-            memory.unlink()
+            with contextlib.suppress(FileNotFoundError):
+                memory.unlink()
 
     async def cancel(self) -> None:
         """Stop the answer under way; its iterator ends with finish reason ``cancelled``."""

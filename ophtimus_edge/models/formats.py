@@ -52,13 +52,21 @@ class Template(msgspec.Struct, kw_only=True):
 
 
 class Level(msgspec.Struct, kw_only=True):
-    """One GGUF file of a model folder: a quantization level."""
+    """One GGUF file of a model folder: a quantization level.
+
+    Attributes:
+        chunk_sha256: of pieces of 4 MiB, for transfers that are resumed.
+        imatrix_sha256: of the importance matrix that weighed it, "" for none.
+        float_sum: whether the merged sum was quantized without being rounded to 16 bits first.
+    """
 
     level: str
     file: str
     size_bytes: int
     sha256: str
     chunk_sha256: list[str] = []
+    imatrix_sha256: str = ""
+    float_sum: bool = False
 
 
 class Licence(msgspec.Struct, kw_only=True):

@@ -144,3 +144,19 @@ def test_the_source_may_not_lie_in_the_output(source: Path, tmp_path: Path) -> N
         with pytest.raises(ConversionError, match="inside the output"):
             converted(source, out, "Q8_0")
     assert converted(source, tmp_path / "beside", "Q8_0").levels
+
+
+def test_what_is_not_clear_is_refused(source: Path) -> None:
+    configure(source, tie_word_embeddings=False)
+    refused(source, r"not tied, and has no lm_head\.weight")
+    configure(source, tie_word_embeddings=True, hidden_act="gelu")
+    refused(source, "hidden_act is 'gelu'")
+    configure(source, hidden_act="silu")
+    assert Checkpoint(source).tied
+    (source / "model.safetensors.index.json").write_text("{}")
+    refused(source, "which one is the model")
+    (source / "model.safetensors.index.json").unlink()
+    shutil.copyfile(source / "model.safetensors", source / "one.safetensors")
+    assert Checkpoint(source).files == [source / "model.safetensors"]
+    (source / "model.safetensors").rename(source / "two.safetensors")
+    refused(source, r"twice, in one\.safetensors and two\.safetensors")

@@ -84,7 +84,7 @@ def fit(
     )
 
 
-class _Trainer(Trainer):
+class _Trainer(Trainer):  # type: ignore[misc]  # transformers has no types
     """A Trainer that takes its rows in the order of :class:`PooledOrder`."""
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> PooledOrder:

@@ -15,8 +15,9 @@ from ophtimus_convert.gates.finding import Display, Finding, GateError, Subject
 from ophtimus_convert.gates.logits import logits
 from ophtimus_convert.gates.rope import rope
 from ophtimus_convert.gates.tokens import template, tokens
-from ophtimus_edge.errors import ConversionError
+from ophtimus_edge.errors import ConversionError, OphtimusError
 
+_STUMBLED = "Report this with the checkpoint's config.json and tokenizer_config.json."
 NAMES = ("tokens", "template", "end", "rope", "logits", "answers")
 _GATES: dict[str, Callable[[Subject], Awaitable[Finding]]] = {
     "tokens": tokens,
@@ -57,10 +58,12 @@ async def _run(subject: Subject, skip: frozenset[str], display: Display) -> dict
                 continue
             try:
                 finding = await _GATES[name](subject)
-            except GateError as failure:
+            except Exception as failure:  # a gate that stumbles over a model has not passed it
+                hint = failure.hint if isinstance(failure, OphtimusError | GateError) else _STUMBLED
+                said = failure.message if isinstance(failure, OphtimusError) else str(failure)
                 raise ConversionError(
-                    f"the {name} gate failed: {failure}.",
-                    f"{failure.hint} The files are kept: --skip-gate {name} would put them in place unproven.",
+                    f"the {name} gate failed: {said.rstrip('. ')}.",
+                    f"{hint} The files are kept: --skip-gate {name} would put them in place unproven.",
                 ) from failure
             results[name] = str(finding)
         display.show("gates", "gates", len(NAMES), len(NAMES), "")

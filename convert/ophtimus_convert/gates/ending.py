@@ -1,6 +1,7 @@
 """The gate on where an answer ends: a model that does not know its end-of-turn token never stops."""
 
 from ophtimus_convert.gates.finding import Finding, GateError, Subject
+from ophtimus_convert.gates.tokens import dated
 from ophtimus_convert.vocabulary import END_OF_TURN
 from ophtimus_edge.models.llama3 import TEMPLATE_DATE
 
@@ -19,8 +20,10 @@ async def end(subject: Subject) -> Finding:
         return Finding(False, "the model has no chat template, so its turns have no end")
     rendered = subject.tokenizer.apply_chat_template(
         [{"role": "user", "content": "What is a cataract?"}, {"role": "assistant", "content": _ANSWER}],
-        chat_template=text, tokenize=False, date_string=TEMPLATE_DATE,
+        chat_template=dated(text), tokenize=False, date_string=TEMPLATE_DATE,
     )  # fmt: skip
+    if _ANSWER not in rendered:
+        raise GateError("the template leaves an answer out", "Name another with --chat-template FILE.")
     behind = rendered[rendered.rindex(_ANSWER) + len(_ANSWER) :]
     ids = subject.tokenizer(behind, add_special_tokens=False)["input_ids"]
     if not ids:

@@ -68,6 +68,11 @@ class Subject:
     ) -> None:
         await self.engine.close()
 
+    async def close(self) -> None:
+        """End the engine, and give its memory back; the next load starts it again."""
+        await self.engine.close()
+        self._loaded = None
+
     @property
     def smallest(self) -> str:
         """The level of the smallest file."""

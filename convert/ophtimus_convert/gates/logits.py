@@ -6,6 +6,7 @@ and up swapped) moves logits by about their whole spread, rounding by a few hund
 """
 
 import importlib.util
+import math
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from ophtimus_convert.gates.finding import Finding, GateError, Subject
 from ophtimus_edge.errors import AdapterError
+from ophtimus_edge.models.hardware import available_memory
 
 MEAN_BAR, MAX_BAR, TOP_BAR = 0.05, 0.5, 0.9
 _PROMPTS = (
@@ -40,12 +42,20 @@ async def logits(subject: Subject) -> Finding:
     adapter = subject.blueprint.adapter
     if adapter and importlib.util.find_spec("peft") is None:
         return Finding(False, "peft is not installed, and the model has an adapter")
+    needed = 4 * sum(math.prod(tensor.shape) for tensor in subject.blueprint.tensors.values())
+    free = available_memory()
+    if free and free < 1.2 * needed:
+        return Finding(
+            False,
+            f"transformers needs {1.2 * needed / 2**30:.0f} GiB of memory, and {free / 2**30:.0f} are free",
+        )
     prompts = [subject.tokenizer(text)["input_ids"] for text in _PROMPTS]
     if subject.long:
         prompts.append((prompts[2] * (_LONG_TOKENS // len(prompts[2]) + 1))[:_LONG_TOKENS])
     longest = max(len(prompt) for prompt in prompts)
     await subject.load(level, context=longest + 8)
     ours = [await subject.engine.logits(prompt, last=64) for prompt in prompts]
+    await subject.close()
     theirs = _reference(subject, prompts)
     deltas, spreads, same, clear = [], [], 0, 0
     for one, other in zip(ours, theirs, strict=True):
@@ -73,15 +83,14 @@ async def logits(subject: Subject) -> Finding:
 
 def _reference(subject: Subject, prompts: list[list[int]]) -> list[npt.NDArray[np.float32]]:
     import torch
-    from transformers import LlamaForCausalLM
+    from transformers import LlamaConfig, LlamaForCausalLM
 
     checkpoint, adapter = subject.blueprint.checkpoint, subject.blueprint.adapter
+    config = LlamaConfig.from_pretrained(checkpoint.folder, local_files_only=True)
+    if hasattr(config, "quantization_config"):  # stale: the weights are not packed
+        del config.quantization_config
     model: Any = LlamaForCausalLM.from_pretrained(
-        checkpoint.folder,
-        dtype=torch.float32,
-        local_files_only=True,
-        use_safetensors=True,
-        quantization_config=None,
+        checkpoint.folder, config=config, dtype=torch.float32, local_files_only=True, use_safetensors=True
     )
     if adapter:
         from peft import PeftModel

@@ -1,6 +1,8 @@
 """Gates on the tokenizer: the same ids as transformers, for plain texts and for rendered conversations."""
 
+import datetime
 import random
+import re
 
 from ophtimus_convert.gates.finding import Finding, GateError, Subject
 from ophtimus_edge.engine.messages import Turn
@@ -71,6 +73,18 @@ def _drawn(subject: Subject) -> list[str]:
     ]
 
 
+def dated(template: str) -> str:
+    """A template that asks transformers for today, with the fixed date written in its place.
+
+    transformers offers no way to tell it the day.
+    """
+
+    def fixed(call: re.Match[str]) -> str:
+        return repr(datetime.datetime.strptime(TEMPLATE_DATE, "%d %b %Y").strftime(call[2]))
+
+    return re.sub(r"""strftime_now\(\s*(['"])(.*?)\1\s*\)""", fixed, template)
+
+
 async def template(subject: Subject) -> Finding:
     """Conversations render to the same ids in transformers and in the engine, with the fixed date.
 
@@ -87,7 +101,7 @@ async def template(subject: Subject) -> Finding:
         try:
             rendered = subject.tokenizer.apply_chat_template(
                 messages,
-                chat_template=text,
+                chat_template=dated(text),
                 tokenize=False,
                 add_generation_prompt=True,
                 date_string=TEMPLATE_DATE,
@@ -104,7 +118,8 @@ async def template(subject: Subject) -> Finding:
             raise GateError(
                 f"a conversation of {len(turns)} turns becomes {len(theirs)} tokens in transformers and "
                 f"{len(ours)} others in the engine",
-                "Name the model's own template with --chat-template FILE.",
+                "Name the model's own template with --chat-template FILE. A template must put a line break or a "
+                "special token before each turn's text.",
             )
         compared += 1
     return Finding(True, f"{compared} conversations render to the same token ids, dated {TEMPLATE_DATE}")

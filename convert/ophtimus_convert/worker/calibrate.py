@@ -12,7 +12,7 @@ from pathlib import Path
 import llama_cpp
 import numpy as np
 
-from ophtimus_convert.calibration_text import calibration
+from ophtimus_convert.calibration_text import calibration, read_text
 from ophtimus_convert.imatrix import Floats, write_imatrix
 from ophtimus_convert.jobs import Calibrate, Calibrated
 from ophtimus_convert.worker import ggml
@@ -88,13 +88,7 @@ def calibrate(job: Calibrate, on_progress: Callable[[int, int, str], None]) -> C
     Raises:
         ConversionError: the text is too short or cannot be read, or llama.cpp fails.
     """
-    try:
-        text = Path(job.text).read_bytes()
-        text.decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConversionError(
-            f"the calibration text {job.text} cannot be read: {error}.", "Name a text file in UTF-8."
-        ) from error
+    text = read_text(Path(job.text))
 
     @llama_cpp.llama_log_callback
     def log(_level: int, line: bytes, _data: ctypes.c_void_p) -> None:

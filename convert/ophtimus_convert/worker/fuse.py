@@ -23,6 +23,7 @@ from ophtimus_convert.positioned import PositionedFile
 from ophtimus_convert.tensors import rotary_order
 from ophtimus_convert.worker import ggml
 from ophtimus_edge.errors import AdapterError, ConversionError
+from ophtimus_edge.locations import staged
 
 SLICE_WEIGHTS = 2 << 20  # 8 MiB in float32: fits the caches' reach, and leaves work for every core
 
@@ -61,8 +62,9 @@ def fuse(job: Fuse, on_progress: Callable[[int, int, str], None]) -> None:
     with contextlib.ExitStack() as stack:
         running = stack.enter_context(_Pass(job))
         finished = running.finished(_lines(path), work)
-        journal = stack.enter_context(path.open("wb"))
-        journal.writelines(finished.values())
+        with staged(path) as part:
+            part.write_bytes(b"".join(finished.values()))
+        journal = stack.enter_context(path.open("ab"))
         total = sum(running.size(piece) for piece in work)
         lock, done = threading.Lock(), 0
         queue = iter([(index, piece) for index, piece in enumerate(work)])
@@ -95,6 +97,11 @@ def fuse(job: Fuse, on_progress: Callable[[int, int, str], None]) -> None:
         with ThreadPoolExecutor(job.threads) as pool:
             for future in [pool.submit(run) for _ in range(job.threads)]:
                 future.result()
+        journal.close()
+        if len(running.finished(_lines(path), work)) < len(work):
+            raise ConversionError(
+                "what was written does not read back as it was written.", "Check the disk, and convert again."
+            )
 
 
 def _lines(journal: Path) -> list[bytes]:
@@ -128,8 +135,10 @@ class _Pass:
         """The slices that a killed run wrote whole: those in its journal whose bytes are still there."""
         finished = {}
         for line in journal:
-            index, *sums = (int(part) for part in line.split())
-            if index < len(work) and len(sums) == len(self._files):
+            if not all(part.isdigit() for part in line.split()):
+                continue  # torn by a power cut
+            index, *sums = (int(part) for part in line.split() or (b"-1",))
+            if 0 <= index < len(work) and len(sums) == len(self._files):
                 regions = self._regions(work[index])
                 if all(
                     zlib.crc32(file.read(size, offset)) == checksum
@@ -179,7 +188,7 @@ class _Pass:
             values = self._adapter.merge_rows(tensor.name, base, piece.start, piece.stop)
             self._check(values, f"the tensor {tensor.name}, merged with the adapter,", AdapterError)
             if self._job.round_to_source:
-                values = ggml.rounded(values, self._checkpoint.type)
+                values = ggml.rounded(values, self._checkpoint.type_of(tensor.base))
         else:
             assert base is not None  # noqa: S101 - only an adapter that changes a tensor brings its rows
             values = base

@@ -1,5 +1,7 @@
 """Looking into a model: token ids, the bytes they stand for, rendered prompts, logits."""
 
+import sys
+from multiprocessing import resource_tracker
 from multiprocessing.shared_memory import SharedMemory
 
 import numpy as np
@@ -29,6 +31,8 @@ def inspect(
         return Failed(
             request.id, "usage", f"the model's chat template failed: {error}.", "Convert the model again."
         )
+    except OSError as error:  # the client gave up, and its shared memory is gone
+        return Failed(request.id, "decode", f"the logits have no place to go to: {error}.", "Ask again.")
     except DecodeError as error:
         return Failed(
             request.id,
@@ -38,10 +42,20 @@ def inspect(
         )
 
 
+def _attached(name: str) -> SharedMemory:
+    """The client's memory; it alone removes it, so this process must not do so at its end."""
+    if sys.version_info >= (3, 13):
+        return SharedMemory(name, track=False)
+    memory = SharedMemory(name)
+    if sys.platform != "win32":
+        resource_tracker.unregister(memory._name, "shared_memory")  # type: ignore[attr-defined]
+    return memory
+
+
 def _write_logits(request: Logits, model: Model) -> None:
     if len(request.ids) > model.context:
         raise DecodeError(f"{len(request.ids)} tokens do not fit the context of {model.context}")
-    memory = SharedMemory(request.memory)
+    memory = _attached(request.memory)
     try:
         into = np.ndarray((request.last, model.vocabulary), np.float32, memory.buf)
         model.logits(request.ids, into)
