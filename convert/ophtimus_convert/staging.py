@@ -96,7 +96,7 @@ def staging(out: Path, key: str) -> Iterator[Staging]:
         ConversionError: another conversion holds it, or it cannot be written.
     """
     # Beside the output, or inside it where it is a disk of its own: files cannot be renamed across disks.
-    folder = out / ".conversion.part" if out.is_mount() else out.with_name(f".{out.name}.part")
+    folder = out / ".conversion.part" if os.path.ismount(out) else out.with_name(f".{out.name}.part")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(folder / _LOCK)

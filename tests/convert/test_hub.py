@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
+from conversions import converted
 from convert.hub_server import GOOD, OTHER, Hub, Repository, serving, sha256
 from safetensors.torch import save
 
 from ophtimus_convert.checkpoint import Checkpoint
-from ophtimus_convert.folder import convert
 from ophtimus_convert.hub import INDEX, allowed, is_hub_id
 from ophtimus_edge.models.formats import read_model_folder
 
@@ -195,7 +195,7 @@ def test_a_checkpoint_is_fetched_whole_and_nothing_else(
 def test_what_was_fetched_can_be_converted(hub: Hub, client: Client, tiny_checkpoint: Path) -> None:
     hub.add(ID, {path.name: path.read_bytes() for path in tiny_checkpoint.iterdir() if path.is_file()})
     folder = Path(client.fetch()["folder"])
-    convert(folder, None, ["Q4_K_M"], client.home / "model", "tiny", "1", lambda *_: None)
+    converted(folder, client.home / "model", "Q4_K_M")
     assert read_model_folder(client.home / "model").kind == "instruct"
 
 

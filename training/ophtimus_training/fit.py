@@ -1,7 +1,6 @@
 """The training loop: transformers' Trainer, configured from a recipe."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,6 +48,7 @@ def fit(
     """
     torch.set_flush_denormal(True)  # the optimizer's moments of rare tokens fade to denormals, which are slow
     trainer = _Trainer(
+        recipe,
         model=model,
         args=TrainingArguments(
             output_dir=str(work),
@@ -69,10 +69,6 @@ def fit(
         data_collator=DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=IGNORED),
         processing_class=tokenizer,
     )
-    trainer.compute_loss_func = opening_weighted(
-        lambda: recipe.opening_weight if progress(trainer) >= recipe.opening_from else 1.0,
-        recipe.opening_tokens,
-    )
     start = time.monotonic()
     state = trainer.train()
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
@@ -85,7 +81,11 @@ def fit(
 
 
 class _Trainer(Trainer):  # type: ignore[misc]  # transformers has no types
-    """A Trainer that takes its rows in the order of :class:`PooledOrder`."""
+    """A Trainer that takes rows in the order of :class:`PooledOrder` and weights the replies' openings."""
+
+    def __init__(self, recipe: Recipe, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._recipe = recipe
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> PooledOrder:
         rows = self.train_dataset if train_dataset is None else train_dataset
@@ -93,33 +93,43 @@ class _Trainer(Trainer):  # type: ignore[misc]  # transformers has no types
             [len(row) for row in rows["input_ids"]], self.args.train_batch_size, self.args.seed
         )
 
+    def compute_loss(
+        self, model: Any, inputs: dict[str, torch.Tensor], return_outputs: bool = False, **_: object
+    ) -> Any:
+        """The weighted loss, of the supervised positions only: the output layer is a quarter of the work.
 
-def progress(trainer: Trainer) -> float:
-    """How far a training is, from 0 to 1."""
-    return float(trainer.state.global_step / max(trainer.state.max_steps, 1))
+        Rows are padded at their ends, where the causal mask alone keeps the padding out of every reply;
+        without another mask the attention takes its faster path.
+        """
+        llama = model.get_base_model() if hasattr(model, "get_base_model") else model
+        targets = inputs["labels"][:, 1:]
+        hidden = llama.model(input_ids=inputs["input_ids"]).last_hidden_state[:, :-1]
+        logits = llama.lm_head(hidden[targets != IGNORED]).float()
+        begun = self.state.global_step >= self._recipe.opening_from * self.state.max_steps
+        weight = self._recipe.opening_weight if begun else 1.0
+        loss = opening_weighted_loss(logits, targets, weight, self._recipe.opening_tokens)
+        return (loss, {"logits": logits}) if return_outputs else loss
 
 
-def opening_weighted(weight: Callable[[], float], tokens: int) -> Callable[..., torch.Tensor]:
-    """A loss in which the first tokens of each reply may count more.
+def opening_weighted_loss(
+    logits: torch.Tensor, targets: torch.Tensor, weight: float, tokens: int
+) -> torch.Tensor:
+    """Mean cross-entropy in which the first tokens of each reply count more.
 
     Which answer a question has is decided in its first tokens, one or two of two hundred: with all
     tokens equal, a small model knows its answers by heart long before it knows which one was asked for.
 
     Args:
-        weight: says what each of the first tokens counts now; 1 for the plain mean.
+        logits: float32, shape (supervised, vocabulary), row after row.
+        targets: shape (rows, length), IGNORED where nothing is learned.
+        weight: of each of the first tokens; 1 for the plain mean.
         tokens: how many count so.
 
     Returns:
-        A function for the Trainer: the weighted mean cross-entropy of the supervised tokens, in nats.
+        A scalar, in nats per weighted token.
     """
-
-    def loss(outputs: Any, labels: torch.Tensor, **_: object) -> torch.Tensor:
-        targets = labels[:, 1:]
-        supervised = targets != IGNORED
-        position = supervised.cumsum(dim=1)  # 1 for a reply's first token
-        weights = torch.where(position <= tokens, weight(), 1.0) * supervised
-        logits = outputs.logits[:, :-1].float()
-        each = cross_entropy(logits.transpose(1, 2), targets, ignore_index=IGNORED, reduction="none")
-        return (each * weights).sum() / weights.sum().clamp(min=1)
-
-    return loss
+    supervised = targets != IGNORED
+    position = supervised.cumsum(dim=1)[supervised]  # 1 for a reply's first token
+    weights = torch.where(position <= tokens, weight, 1.0)
+    each = cross_entropy(logits, targets[supervised], reduction="none")
+    return (each * weights).sum() / weights.sum().clamp(min=1)
