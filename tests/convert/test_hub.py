@@ -177,7 +177,7 @@ def test_a_checkpoint_is_fetched_whole_and_nothing_else(
     folder = Path(got["folder"])
     assert (got["id"], got["revision"], folder.name) == (ID, repository.commit, repository.commit)
     assert_whole(folder, FETCHED)
-    assert Checkpoint(folder).tensor_names == ["layer.1", "layer.2"]
+    assert list(Checkpoint(folder).shapes) == ["layer.1", "layer.2"]
     assert {request.path.split("?")[0] for request in hub.requests if "/api/models/" in request.path} == {
         f"/api/models/{ID}"
     }

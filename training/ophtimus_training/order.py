@@ -29,7 +29,10 @@ class PooledOrder(Sampler[int]):
         batches: list[list[int]] = []
         for start in range(0, len(rows), size):
             pool = sorted(rows[start : start + size], key=self._lengths.__getitem__)
-            batches += [pool[at : at + self._batch] for at in range(0, len(pool), self._batch)]
+            # Two wordings of a question stand side by side in a sorted pool: dealt in turn, they part.
+            for at in range(0, len(pool), 2 * self._batch):
+                pair = pool[at : at + 2 * self._batch]
+                batches += [dealt for dealt in (pair[::2], pair[1::2]) if dealt]
         # A batch that is not full goes last: the loop cuts every ``batch`` rows.
         full = [rows for rows in batches if len(rows) == self._batch]
         rest = [rows for rows in batches if len(rows) < self._batch]
