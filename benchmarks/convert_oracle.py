@@ -111,7 +111,7 @@ def against_peft(given: argparse.Namespace) -> None:
             continue
         theirs = merged[tensor.name].view(torch.int16).numpy()
         if is_permuted(tensor.name):
-            theirs = rotary_order(theirs, blueprint.head_dim)
+            theirs = rotary_order(theirs, blueprint.shape.head_dim)
         steps = np.abs(_bytes(path, header, target).view(np.int16).astype(np.int32) - theirs.reshape(-1))
         weights, unequal, far = (
             weights + steps.size,

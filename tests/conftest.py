@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -36,6 +36,27 @@ def ophtimus() -> Command:
         )
 
     return run
+
+
+Disk = Callable[[Path, int], Path]
+
+
+@pytest.fixture
+def disk() -> Iterator[Disk]:
+    """Mount a file system of its own at a folder, of so many MiB."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a file system")
+    mounted: list[Path] = []
+
+    def mount(folder: Path, mebibytes: int) -> Path:
+        folder.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m", "tmpfs", str(folder)], check=True)
+        mounted.append(folder)
+        return folder
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", str(folder)], check=True)
 
 
 @pytest.fixture(scope="session")

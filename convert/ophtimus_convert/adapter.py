@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from ophtimus_convert.adapter_config import read_adapter_config
-from ophtimus_convert.adapter_tensors import FILE, Floats, StoredTensor, read_modules, same_numbers
+from ophtimus_convert.adapter_tensors import FILE, StoredTensor, read_modules, same_numbers
+from ophtimus_convert.tensors import Floats
 from ophtimus_edge.errors import AdapterError
 
 EMBEDDING = "model.embed_tokens"

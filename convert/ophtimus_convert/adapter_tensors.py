@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ophtimus_convert.safetensors_header import read_tensors
+from ophtimus_convert.tensors import Floats
 from ophtimus_edge.errors import AdapterError
 
 FILE = "adapter_model.safetensors"
-
-Floats = NDArray[np.float32]
 
 _PREFIX = "base_model.model."
 _TYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2")}

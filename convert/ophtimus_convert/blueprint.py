@@ -1,5 +1,6 @@
 """What will be written, known before any weight is read: tensors, vocabulary, metadata."""
 
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +14,6 @@ from ophtimus_convert.tensors import (
     Floats,
     check_tensors,
     gguf_name,
-    is_permuted,
     quantizer_order,
     rope_factors,
 )
@@ -68,11 +68,6 @@ class Blueprint(NamedTuple):
         return {
             name: "F32" if len(shape) == 1 else self.checkpoint.type for name, shape in self.shapes.items()
         }
-
-    @property
-    def head_dim(self) -> int:
-        """Rows of a head: what must stay together where rows are permuted."""
-        return self.shape.head_dim
 
 
 def draw(
@@ -151,16 +146,5 @@ def expected_shapes(shape: Shape) -> dict[str, tuple[int, ...]]:
     return expected
 
 
-def permuted_step(tensor: OutputTensor, head_dim: int) -> int:
-    """Rows of a tensor that must stay together."""
-    return head_dim if is_permuted(tensor.name) else 1
-
-
 def _weights(outputs: dict[str, OutputTensor]) -> int:
-    total = 0
-    for output in outputs.values():
-        count = 1
-        for length in output.shape:
-            count *= length
-        total += count
-    return total
+    return sum(math.prod(output.shape) for output in outputs.values())

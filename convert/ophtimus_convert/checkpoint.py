@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ophtimus_convert.positioned import PositionedFile
 from ophtimus_convert.safetensors_header import Tensor, read_tensors
+from ophtimus_convert.tensors import EMBEDDING, OUTPUT
 from ophtimus_edge.errors import ConversionError
 
 ARCHITECTURE = "LlamaForCausalLM"
@@ -72,7 +73,7 @@ class Checkpoint:
         self.type = types.pop()
         if self.tied and self.config.get("tie_word_embeddings") is False:
             raise ConversionError(
-                f"{folder} says that its embeddings are not tied, and has no lm_head.weight.",
+                f"{folder} says that its embeddings are not tied, and has no {OUTPUT}.",
                 "Copy the checkpoint again, or set tie_word_embeddings to true where it was trained so.",
             )
         if self.config.get("hidden_act", "silu") != "silu":
@@ -90,7 +91,7 @@ class Checkpoint:
     @property
     def tied(self) -> bool:
         """Whether the output layer is the embedding."""
-        return "lm_head.weight" not in self._tensors
+        return OUTPUT not in self._tensors
 
     def type_of(self, name: str) -> str:
         """The type of a tensor."""
@@ -162,19 +163,17 @@ class Checkpoint:
         """Leave out an output layer that only repeats a tied embedding; it would change the type plan."""
         if self.tied or not self.config.get("tie_word_embeddings"):
             return
-        embedding, output = (
-            self._tensors.get(name) for name in ("model.embed_tokens.weight", "lm_head.weight")
-        )
+        embedding, output = self._tensors.get(EMBEDDING), self._tensors.get(OUTPUT)
         if embedding is None or output is None:
             return
         if embedding.shape != output.shape or not self._equal(embedding, output):
             raise ConversionError(
-                f"{self.folder} says tie_word_embeddings, and its lm_head.weight differs from its embedding.",
+                f"{self.folder} says tie_word_embeddings, and its {OUTPUT} differs from its embedding.",
                 "Set tie_word_embeddings to false in config.json if the output layer was trained, "
-                "or remove lm_head.weight.",
+                f"or remove {OUTPUT}.",
             )
-        del self._tensors["lm_head.weight"]
-        self.notes.append("lm_head.weight repeats the tied embedding and is left out.")
+        del self._tensors[OUTPUT]
+        self.notes.append(f"{OUTPUT} repeats the tied embedding and is left out.")
 
     def _equal(self, one: Tensor, other: Tensor) -> bool:
         if one.type != other.type:

@@ -4,12 +4,13 @@ import hashlib
 import importlib.metadata
 import math
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple
 
 from ophtimus_convert import gates
 from ophtimus_convert.blueprint import Blueprint, draw
 from ophtimus_convert.calibration_text import read_text
 from ophtimus_convert.child import run
+from ophtimus_convert.display import Display
 from ophtimus_convert.folder import (
     Hashing,
     added,
@@ -65,16 +66,6 @@ class Options(NamedTuple):
     skip_gates: frozenset[str] = frozenset()
     gate_long: bool = False
     float_sum: bool = False
-
-
-class Display(Protocol):
-    """Where a conversion says what it does."""
-
-    def note(self, text: str) -> None:
-        """Say a sentence."""
-
-    def show(self, step: str, unit: str, done: int, total: int, what: str) -> None:
-        """Show how far a step is, in bytes, tensors, windows or gates."""
 
 
 def prepare(options: Options, display: Display) -> Blueprint:
@@ -135,12 +126,10 @@ def convert(options: Options, blueprint: Blueprint, display: Display) -> ModelFo
     with staging(out, _key(options, blueprint)) as stage:
         try:
             with planning_matrix(options.imatrix, bool(options.calibrate), blueprint.shapes) as matrix:
-                check_disk(
-                    stage.folder,
-                    _still_needed(options, blueprint, level_plans(blueprint, wanted, matrix), stage),
-                )
+                # llama.cpp's plan depends on which tensors a matrix names, not on its numbers.
+                plans = level_plans(blueprint, wanted, matrix)
+            check_disk(stage.folder, _still_needed(options, blueprint, plans, stage))
             imatrix = _importance(options, blueprint, stage, display)
-            plans = level_plans(blueprint, wanted, imatrix)
             if imatrix:
                 for level in plans:
                     check_covers(read_imatrix(imatrix), level.level, level.types)

@@ -1,7 +1,7 @@
 """What a conversion shows while it works: a bar a step, with speed and time left, on standard error."""
 
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -16,6 +16,16 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 from rich.text import Text
+
+
+class Display(Protocol):
+    """Where a conversion says what it does."""
+
+    def note(self, text: str) -> None:
+        """Say a sentence."""
+
+    def show(self, step: str, unit: str, done: int, total: int, what: str) -> None:
+        """Show how far a step is, in bytes, tensors, windows or gates."""
 
 
 class _Amount(ProgressColumn):

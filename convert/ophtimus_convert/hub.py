@@ -17,6 +17,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from ophtimus_convert.checkpoint import INDEX
 from ophtimus_edge import __version__
 from ophtimus_edge.errors import HubError
 from ophtimus_edge.locations import staged
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from huggingface_hub.errors import HfHubHTTPError
 
 RETRY_WAITS_S = (1.0, 5.0, 15.0)  # each without a new byte; a download that moves is never given up
-INDEX = "model.safetensors.index.json"
 _PARTS = ("*.safetensors", INDEX, "config.json", "generation_config.json", "tokenizer*",
           "special_tokens_map.json", "added_tokens.json", "chat_template.jinja")  # fmt: skip
 _PAPERS = ("LICENSE*", "NOTICE*", "USE_POLICY*", "README.MD")

@@ -13,19 +13,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from gguf import GGUFReader, GGUFWriter
 
 from ophtimus_convert.calibration_text import Calibration, write_calibration
+from ophtimus_convert.tensors import EMBEDDING, OUTPUT, TOP, Floats
 from ophtimus_edge.errors import ConversionError
 from ophtimus_edge.models.gguf import MAGIC
 
-Floats = npt.NDArray[np.float32]
-
-EMBEDDING = "token_embd.weight"  # old matrices have another width here, and llama.cpp passes over it
+_EMBEDDING, _OUTPUT = TOP[EMBEDDING], TOP[OUTPUT]
 # What llama.cpp makes of a layer's weight only with importances (llama-quant.cpp, tensor_requires_imatrix).
 _WEIGHED_ONLY = frozenset({"IQ1_M", "IQ1_S", "IQ2_S", "IQ2_XS", "IQ2_XXS", "IQ3_XXS"})
-_UNWEIGHED = frozenset({EMBEDDING, "output.weight"})
+_UNWEIGHED = frozenset({_EMBEDDING, _OUTPUT})
 _SUMS, _COUNTS = ".in_sum2", ".counts"
 _MAX_NAME, _MAX_ENTRIES = 256, 1 << 20
 
@@ -89,7 +87,8 @@ def check_fits(matrix: ImportanceMatrix, shapes: dict[str, tuple[int, ...]], pat
     """
     for name, values in matrix.entries.items():
         shape = shapes.get(name)
-        if shape is None or (values.size != shape[-1] and name != EMBEDDING):
+        # Old matrices have another width for the embedding, and llama.cpp passes over it.
+        if shape is None or (values.size != shape[-1] and name != _EMBEDDING):
             what = f"{values.size} columns for {name}, where the model has {shape[-1]}" if shape else name
             raise ConversionError(
                 f"the importance matrix {path} belongs to another model: it has {what}.",

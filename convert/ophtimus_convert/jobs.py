@@ -27,13 +27,6 @@ class PlanTypes(msgspec.Struct, frozen=True, tag=True):
     imatrix: str = ""
 
 
-class Output(msgspec.Struct, frozen=True):
-    """A level's file: made whole in size by the parent, its header written; the child fills in the data."""
-
-    level: str
-    path: str
-
-
 class Place(msgspec.Struct, frozen=True):
     """A tensor in one output: its ggml type, by name, and its offset from the start of the file in bytes."""
 
@@ -70,6 +63,7 @@ class Fuse(msgspec.Struct, frozen=True, tag=True):
     Attributes:
         source: the checkpoint's folder.
         adapter: the adapter's folder, or "".
+        outputs: level files, whole in size and their headers written: the child fills in the data.
         journal: a file of the slices that are written already, appended to.
         threads: of quantizing.
         imatrix: an importance matrix in GGUF, or "".
@@ -78,7 +72,7 @@ class Fuse(msgspec.Struct, frozen=True, tag=True):
 
     source: str
     adapter: str
-    outputs: list[Output]
+    outputs: list[str]
     tensors: list[FusedTensor]
     journal: str
     threads: int
@@ -115,7 +109,7 @@ class Measure(msgspec.Struct, frozen=True, tag=True):
 
 
 class Calibrate(msgspec.Struct, frozen=True, tag=True):
-    """Compute an importance matrix over a text; the child answers Progress…, then Calibrated.
+    """Compute an importance matrix over a text; the child answers Progress…, then Done.
 
     Attributes:
         model: a GGUF that runs, in 16 or 32 bit.
@@ -148,13 +142,7 @@ class Types(msgspec.Struct, frozen=True, tag=True):
 
 
 class Done(msgspec.Struct, frozen=True, tag=True):
-    """The job is done.
-
-    Attributes:
-        peak_bytes: the child's greatest resident memory; 0 where the system does not say.
-    """
-
-    peak_bytes: int = 0
+    """The job is done."""
 
 
 class Verified(msgspec.Struct, frozen=True, tag=True):
@@ -171,14 +159,6 @@ class Rates(msgspec.Struct, frozen=True, tag=True):
     weights_per_s: dict[str, float]
 
 
-class Calibrated(msgspec.Struct, frozen=True, tag=True):
-    """What the matrix was computed from."""
-
-    windows: int
-    tokens: int
-    entries: int
-
-
 class Refused(msgspec.Struct, frozen=True, tag=True):
     """The job cannot be done; ``adapter`` says whose fault it is."""
 
@@ -188,4 +168,4 @@ class Refused(msgspec.Struct, frozen=True, tag=True):
 
 
 Job = PlanTypes | Fuse | Quantize | Verify | Measure | Calibrate
-Event = Progress | Types | Done | Verified | Rates | Calibrated | Refused
+Event = Progress | Types | Done | Verified | Rates | Refused

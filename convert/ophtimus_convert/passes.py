@@ -4,9 +4,9 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from ophtimus_convert.blueprint import Blueprint, permuted_step
+from ophtimus_convert.blueprint import Blueprint
 from ophtimus_convert.child import run
-from ophtimus_convert.jobs import Fuse, FusedTensor, Output, Place
+from ophtimus_convert.jobs import Fuse, FusedTensor, Place
 from ophtimus_convert.plan import LevelPlan
 from ophtimus_convert.tensors import ROPE_FACTORS, is_permuted
 from ophtimus_edge.models.hardware import usable_cores
@@ -46,7 +46,7 @@ def write_levels(
         Fuse(
             source=str(blueprint.checkpoint.folder),
             adapter=str(blueprint.adapter.folder) if blueprint.adapter else "",
-            outputs=[Output(level.level, str(paths[level.level])) for level in levels],
+            outputs=[str(path) for path in outputs],
             tensors=_tensors(blueprint, levels),
             journal=str(journal),
             threads=usable_cores(),
@@ -76,6 +76,7 @@ def _tensors(blueprint: Blueprint, levels: list[LevelPlan]) -> list[FusedTensor]
         for level in levels:
             place = level.head.places[target]
             places.append(Place(place.type, len(level.head.packed) + place.offset))
+        permuted = is_permuted(tensor.name)
         rows, columns = tensor.shape if len(tensor.shape) > 1 else (1, tensor.shape[0])
         tensors.append(
             FusedTensor(
@@ -84,8 +85,8 @@ def _tensors(blueprint: Blueprint, levels: list[LevelPlan]) -> list[FusedTensor]
                 target=target,
                 rows=rows,
                 columns=columns,
-                step=permuted_step(tensor, blueprint.head_dim),
-                permuted=is_permuted(tensor.name),
+                step=blueprint.shape.head_dim if permuted else 1,
+                permuted=permuted,
                 places=places,
             )
         )

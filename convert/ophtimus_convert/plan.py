@@ -19,7 +19,6 @@ LEVELS = (
     "Q3_K_S", "Q2_K", "Q2_K_S", "IQ4_NL", "IQ4_XS", "IQ3_M", "IQ3_S", "IQ3_XXS", "IQ2_M", "IQ2_S", "IQ2_XS",
     "IQ2_XXS", "Q5_0", "Q4_1",
 )  # fmt: skip
-CLINIC_LEVELS = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K", "IQ4_XS")
 # llama.cpp makes these only with an importance matrix (llama-quant.cpp, tensor_requires_imatrix).
 NEED_IMATRIX = frozenset({"IQ2_M", "IQ2_S", "IQ2_XS", "IQ2_XXS", "IQ3_XXS", "Q2_K_S"})
 

@@ -13,7 +13,7 @@ Floats = npt.NDArray[np.float32]
 
 ROPE_FACTORS = "rope_freqs.weight"
 EMBEDDING, OUTPUT = "model.embed_tokens.weight", "lm_head.weight"
-_TOP = {
+TOP = {
     EMBEDDING: "token_embd.weight",
     "model.norm.weight": "output_norm.weight",
     OUTPUT: "output.weight",
@@ -39,8 +39,8 @@ def gguf_name(name: str) -> str | None:
     Raises:
         ConversionError: the tensor is not part of a Llama.
     """
-    if name in _TOP:
-        return _TOP[name]
+    if name in TOP:
+        return TOP[name]
     if name.endswith("rotary_emb.inv_freq"):
         return None
     match = _LAYER_NAME.fullmatch(name)

@@ -1,13 +1,11 @@
 """What is left behind, taken up again, and added to: no state of a conversion is lost or mixed."""
 
 import json
-import os
 import shutil
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from conftest import Disk
 from conversions import Silent, converted, make_adapter, options
 
 from ophtimus_convert import blueprint as blueprints
@@ -122,18 +120,8 @@ def test_the_output_may_be_the_folder_one_stands_in(
     assert read_model_folder(folder).level_named("Q4_K_M")
 
 
-@pytest.fixture
-def stick(tmp_path: Path) -> Iterator[Path]:
-    """An empty USB stick: a file system of its own."""
-    folder = tmp_path / "stick"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)], check=True)
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a file system")
-def test_the_output_may_be_a_usb_stick(tiny_checkpoint: Path, stick: Path, tmp_path: Path) -> None:
+def test_the_output_may_be_a_usb_stick(tiny_checkpoint: Path, disk: Disk, tmp_path: Path) -> None:
+    stick = disk(tmp_path / "stick", 8)  # empty, and a file system of its own
     assert converted(tiny_checkpoint, stick, "Q8_0").levels
     assert sorted(path.name for path in stick.iterdir()) == ["model.json", "tiny-Q8_0.gguf"]
     assert len(converted(tiny_checkpoint, stick, "Q4_K_M").levels) == 2

@@ -1,29 +1,21 @@
 """A disk that fills while a model is converted: said in plain words, nothing half-made left behind."""
 
-import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import BIN
+from conftest import BIN, Disk
 from conversions import Silent, converted, options
 
 from ophtimus_convert.conversion import convert, prepare
 from ophtimus_edge.errors import ConversionError
 from ophtimus_edge.models.formats import read_model_folder
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
-
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def small_disk(disk: Disk, tmp_path: Path) -> Path:
     """A file system of 3 MiB: less than the tiny model in 16 bits, more than it in 4."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)], check=True)
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    return disk(tmp_path / "disk", 3)
 
 
 def test_a_disk_that_is_too_small_is_said_before_anything_is_written(

@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from ophtimus_convert.blueprint import Blueprint
+from ophtimus_convert.display import Display
 from ophtimus_convert.gates.answers import answers
 from ophtimus_convert.gates.ending import end
-from ophtimus_convert.gates.finding import Display, Finding, GateError, Subject
+from ophtimus_convert.gates.finding import Finding, GateError, Subject
 from ophtimus_convert.gates.logits import logits
 from ophtimus_convert.gates.rope import rope
 from ophtimus_convert.gates.tokens import template, tokens

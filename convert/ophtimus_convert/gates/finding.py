@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from ophtimus_convert.blueprint import Blueprint
 from ophtimus_edge.engine.client import Engine
@@ -12,13 +12,6 @@ from ophtimus_edge.models.store import ChosenModel
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
-
-
-class Display(Protocol):
-    """Where the gates say how far they are."""
-
-    def show(self, step: str, unit: str, done: int, total: int, what: str) -> None:
-        """Show how far a step is."""
 
 
 class Finding(NamedTuple):

@@ -27,7 +27,7 @@ async def rope(subject: Subject) -> Finding:
     checkpoint = subject.blueprint.checkpoint
     config = LlamaConfig.from_dict(dict(checkpoint.config))
     theirs = LlamaRotaryEmbedding(config).inv_freq.double().numpy()
-    head_dim, base = subject.blueprint.head_dim, float(checkpoint.rope["rope_theta"])
+    head_dim, base = subject.blueprint.shape.head_dim, float(checkpoint.rope["rope_theta"])
     plain = base ** -(np.arange(0, head_dim, 2, dtype=np.float64) / head_dim)
     for level, path in subject.files.items():
         header = read_header(path)

@@ -63,17 +63,8 @@ def perform(job: Job, on_progress: Callable[[int, int, str], None]) -> Event:
     elif isinstance(job, Calibrate):
         from ophtimus_convert.worker.calibrate import calibrate
 
-        return calibrate(job, on_progress)
-    return Done(_peak_bytes())
-
-
-def _peak_bytes() -> int:
-    if sys.platform == "win32":
-        return 0
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+        calibrate(job, on_progress)
+    return Done()
 
 
 def _end_with_parent() -> None:

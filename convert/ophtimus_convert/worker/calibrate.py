@@ -13,9 +13,11 @@ import llama_cpp
 import numpy as np
 
 from ophtimus_convert.calibration_text import calibration, read_text
-from ophtimus_convert.imatrix import Floats, write_imatrix
-from ophtimus_convert.jobs import Calibrate, Calibrated
+from ophtimus_convert.imatrix import write_imatrix
+from ophtimus_convert.jobs import Calibrate
+from ophtimus_convert.tensors import Floats
 from ophtimus_convert.worker import ggml
+from ophtimus_convert.worker.llama import Log
 from ophtimus_edge.errors import ConversionError
 
 _FEWEST_ROWS = 16  # products over fewer rows are not counted, as in llama.cpp's tool
@@ -82,33 +84,27 @@ class _Collector:
         self.sums[name] = (total + np.einsum("ij,ij->j", values, values), count + rows)
 
 
-def calibrate(job: Calibrate, on_progress: Callable[[int, int, str], None]) -> Calibrated:
+def calibrate(job: Calibrate, on_progress: Callable[[int, int, str], None]) -> None:
     """Evaluate a text window by window and write the matrix.
 
     Raises:
         ConversionError: the text is too short or cannot be read, or llama.cpp fails.
     """
     text = read_text(Path(job.text))
-
-    @llama_cpp.llama_log_callback
-    def log(_level: int, line: bytes, _data: ctypes.c_void_p) -> None:
-        os.write(2, line)
-
-    llama_cpp.llama_log_set(log, ctypes.c_void_p(0))
-    llama_cpp.llama_backend_init()
+    log = Log()
     collector = _Collector()
     model = llama_cpp.llama_model_load_from_file(
         os.fsencode(job.model), llama_cpp.llama_model_default_params()
     )
     if not model:
-        raise ConversionError(f"llama.cpp cannot load {job.model}.", "Convert it again.")
+        raise ConversionError(f"llama.cpp cannot load {job.model}: {log.last_words()}.", "Convert it again.")
     parameters = llama_cpp.llama_context_default_params()
     parameters.n_ctx = parameters.n_batch = parameters.n_ubatch = job.context
     parameters.n_threads = parameters.n_threads_batch = job.threads
     parameters.cb_eval = collector.callback
     context = llama_cpp.llama_init_from_model(model, parameters)
     if not context:
-        raise ConversionError("llama.cpp cannot make a context.", "Free some memory.")
+        raise ConversionError(f"llama.cpp cannot make a context: {log.last_words()}.", "Free some memory.")
     vocabulary = llama_cpp.llama_model_get_vocab(model)
     tokens = _tokens(vocabulary, text)
     windows = len(tokens) // job.context
@@ -144,7 +140,6 @@ def calibrate(job: Calibrate, on_progress: Callable[[int, int, str], None]) -> C
         job.context,
         calibration(text, tokens[1 : windows * job.context]),
     )
-    return Calibrated(windows, windows * job.context, len(collector.sums))
 
 
 def _tokens(vocabulary: object, text: bytes) -> list[int]:

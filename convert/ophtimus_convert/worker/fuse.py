@@ -124,7 +124,7 @@ class _Pass:
         self._files: list[PositionedFile] = []
 
     def __enter__(self) -> "_Pass":
-        self._files = [PositionedFile(Path(output.path), write=True) for output in self._job.outputs]
+        self._files = [PositionedFile(Path(path), write=True) for path in self._job.outputs]
         return self
 
     def __exit__(self, *_: object) -> None:

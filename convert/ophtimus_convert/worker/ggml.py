@@ -13,9 +13,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ophtimus_convert.tensors import Floats
 from ophtimus_edge.errors import ConversionError
-
-Floats = npt.NDArray[np.float32]
 
 _TYPE_COUNT = 64  # beyond the last ggml_type
 _NAMES = {"linux": "libggml-base.so", "darwin": "libggml-base.dylib", "win32": "ggml-base.dll"}

@@ -21,7 +21,7 @@ _PLANNED = re.compile(
 _COUNTED = re.compile(r"\[ *(\d+)/ *(\d+)\] (\S+)")
 
 
-class _Log:
+class Log:
     """llama.cpp's log: copied to standard error, and kept."""
 
     def __init__(self, on_text: Callable[[str], None] | None = None) -> None:
@@ -54,7 +54,7 @@ def plan_types(job: PlanTypes) -> Types:
     Raises:
         ConversionError: llama.cpp refuses the skeleton.
     """
-    log = _Log()
+    log = Log()
     types: dict[str, dict[str, str]] = {}
     importance = _importance(job.imatrix)
     with tempfile.TemporaryDirectory() as folder:
@@ -83,7 +83,7 @@ def quantize(job: Quantize, on_progress: Callable[[int, int, str], None]) -> Non
         if match := _COUNTED.match(text):
             on_progress(int(match[1]), int(match[2]), match[3])
 
-    log = _Log(show)
+    log = Log(show)
     parameters = _parameters(job.file_type, job.threads, _importance(job.imatrix))
     if _run(job.source, job.target, parameters):
         raise ConversionError(
