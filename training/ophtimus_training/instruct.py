@@ -11,7 +11,7 @@ from ophtimus_edge.errors import TrainingDataError
 from ophtimus_training import primer as primers
 from ophtimus_training.fit import Outcome, fit
 from ophtimus_training.recipe import InstructRecipe
-from ophtimus_training.rows import openings, tokenized
+from ophtimus_training.rows import tokenized
 
 PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
@@ -35,7 +35,6 @@ def instruct(recipe: InstructRecipe, out: Path) -> Outcome:
     tokenizer = AutoTokenizer.from_pretrained(recipe.base, local_files_only=True)
     system = specialties.role_named(specialties.DEFAULT_ROLE).system_prompt
     rows = tokenized(tokenizer, exchanges, recipe.length, system)
-    rows += openings(rows, recipe.opening_tokens) if recipe.opening_tokens else []
     model = AutoModelForCausalLM.from_pretrained(recipe.base, dtype=torch.float32, local_files_only=True)
     adapter = LoraConfig(
         r=recipe.lora_r,

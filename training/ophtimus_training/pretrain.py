@@ -9,7 +9,7 @@ from ophtimus_edge import specialties
 from ophtimus_training import primer as primers
 from ophtimus_training.fit import Outcome, fit
 from ophtimus_training.recipe import PretrainRecipe
-from ophtimus_training.rows import openings, tokenized
+from ophtimus_training.rows import tokenized
 from ophtimus_training.tokenizer import train_tokenizer
 
 
@@ -54,7 +54,6 @@ def pretrain(recipe: PretrainRecipe, out: Path) -> Outcome:
     # that it has seen.
     system = specialties.role_named(specialties.DEFAULT_ROLE).system_prompt
     rows = tokenized(tokenizer, exchanges, recipe.length, system)
-    rows += openings(rows, recipe.opening_tokens) if recipe.opening_tokens else []
     outcome = fit(new_model(recipe, tokenizer), tokenizer, rows, recipe, out / "work")
     outcome.model.to(torch.bfloat16).save_pretrained(out)
     tokenizer.save_pretrained(out)

@@ -29,7 +29,9 @@ class Recipe(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
         schedule: how the learning rate falls, in transformers' names.
         precision: ``float32``, or ``bfloat16`` autocast.
         seed: of initialization, order and dropout.
-        opening_tokens: learn each row a second time, cut behind so many tokens of its reply; 0 for not.
+        opening_weight: how much the first tokens of a reply count in the loss, where the others count 1.
+        opening_from: the share of the training after which they do.
+        opening_tokens: how many of them.
     """
 
     data: str
@@ -42,7 +44,9 @@ class Recipe(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
     weight_decay: Fraction = 0.0
     precision: Literal["float32", "bfloat16"] = "bfloat16"
     seed: int = 1
-    opening_tokens: Annotated[int, msgspec.Meta(ge=0)] = 0
+    opening_weight: Annotated[float, msgspec.Meta(ge=1)] = 1.0
+    opening_from: Fraction = 0.0
+    opening_tokens: Positive = 4
 
 
 class PretrainRecipe(Recipe, kw_only=True, frozen=True, forbid_unknown_fields=True, tag="pretrain"):

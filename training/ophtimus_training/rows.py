@@ -36,23 +36,6 @@ def tokenized(
     return rows
 
 
-def openings(rows: Iterable[Row], tokens: int) -> list[Row]:
-    """The rows, each cut behind the first tokens of its reply.
-
-    Which answer a question has is decided there, in a hundredth of its tokens: in a mean over whole
-    replies a small model knows its answers by heart long before it knows which one was asked for. A batch
-    of openings is about nothing else, and takes a fraction of the time.
-
-    Args:
-        tokens: of a reply that are kept.
-    """
-    cut = []
-    for row in rows:
-        end = row["labels"].count(IGNORED) + tokens
-        cut.append({name: values[:end] for name, values in row.items()})
-    return cut
-
-
 def _row(tokenizer: PreTrainedTokenizerFast, exchange: Exchange, system: str) -> Row:
     asked = [{"role": "system", "content": system}] if system else []
     asked.append({"role": "user", "content": exchange.prompt})
