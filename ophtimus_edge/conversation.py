@@ -1,23 +1,26 @@
-"""A conversation over an engine: role, question, and what must be said beside the answer.
+"""A conversation over an engine: role, question, what still fits, and what must be said beside the answer.
 
-The app and ``ask`` share this.
+The app, ``ask`` and ``batch`` share this.
 """
 
 import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from functools import cached_property
 
 import msgspec
 
 from ophtimus_edge import specialties
-from ophtimus_edge.engine.client import Engine
-from ophtimus_edge.engine.messages import Answered, Piece, Reading, Turn
-from ophtimus_edge.errors import QuestionError, UsageError
+from ophtimus_edge.engine.client import Died, Engine
+from ophtimus_edge.engine.messages import Answered, Piece, Reading, Sampling, Turn
+from ophtimus_edge.engine.session import Halted
+from ophtimus_edge.errors import EngineError, QuestionError, UsageError
 from ophtimus_edge.models.familiarity import Familiarity, KnownQuestions, read_known_questions
 from ophtimus_edge.models.store import ChosenModel
 from ophtimus_edge.text import sanitize
 
 FREE = "free"
+
+Happening = Reading | Piece | Halted | Answered | Died
 
 
 class Asking(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,15 +36,36 @@ class Asking(msgspec.Struct, frozen=True, kw_only=True):
     temperature: float = 0.0
     seed: int | None = None
 
-    def drawn_seed(self) -> int:
-        """The seed to record: the given one, 0 for a greedy answer, else a new one."""
-        if self.seed is not None:
-            return self.seed
-        return secrets.randbelow(1 << 31) if self.temperature > 0 else 0
+    def sampling(self) -> Sampling:
+        """For the engine, with the seed to record: the given one, 0 for a greedy answer, else a new one."""
+        seed = self.seed
+        if seed is None:
+            seed = secrets.randbelow(1 << 31) if self.temperature > 0 else 0
+        return Sampling(self.max_tokens, self.temperature, seed)
+
+
+class Exchange(msgspec.Struct, frozen=True):
+    """A question and its answer, earlier in a conversation.
+
+    Attributes:
+        ids: the answer's tokens, as the engine gave them.
+        keep: never dropped where the conversation grows too long.
+    """
+
+    question: str
+    answer: str
+    ids: list[int] = []
+    keep: bool = False
+
+
+class Dropped(msgspec.Struct, frozen=True):
+    """Earlier exchanges that no longer fit, by their place in the conversation, oldest first."""
+
+    places: list[int]
 
 
 class Conversation:
-    """Questions to one loaded model. Each question stands by itself: no earlier turn is sent along."""
+    """Questions to one loaded model."""
 
     def __init__(self, engine: Engine, model: ChosenModel) -> None:
         self.engine = engine
@@ -54,41 +78,64 @@ class Conversation:
         familiarity = self._known.compare(question)
         return None if familiarity.familiar else familiarity
 
-    async def ask(self, question: str, asking: Asking) -> AsyncGenerator[Reading | Piece | Answered, None]:
+    async def ask(
+        self, question: str, asking: Asking, earlier: Sequence[Exchange] = ()
+    ) -> AsyncGenerator[Dropped | Happening, None]:
         """Ask a question.
 
+        Args:
+            earlier: what was said before, oldest first; a base model is asked without it.
+
         Yields:
-            The engine's events; see :meth:`ophtimus_edge.engine.client.Engine.answer`.
+            Dropped first where exchanges no longer fit; then the engine's events, see
+            :meth:`ophtimus_edge.engine.client.Engine.answer`.
 
         Raises:
-            QuestionError: the question is empty or does not fit the context.
+            QuestionError: the question is empty, or does not fit the context with its role and what is
+                always kept.
             UsageError: there is no such role, or the model is a base model and the role is not free.
             EngineError: the engine failed.
         """
         text = clean_question(question)
-        role = specialties.role_named(asking.role)
-        plain = False
-        if self.model.is_base:
-            if asking.role != FREE:
-                raise UsageError(
-                    f"{self.model.name} is a base model: it completes texts and does not answer questions.",
-                    "Name an instruct model, or let it complete your text with --role free.",
-                )
-            plain = True
-        turns = [Turn("system", role.system_prompt)] if role.system_prompt else []
-        turns.append(Turn("user", text))
-        events = self.engine.answer(
-            turns,
-            plain=plain,
-            max_tokens=asking.max_tokens,
-            temperature=asking.temperature,
-            seed=asking.drawn_seed(),
-        )
+        plain = self.model.is_base
+        if plain and asking.role != FREE:
+            raise UsageError(
+                f"{self.model.name} is a base model: it completes texts and does not answer questions.",
+                "Name an instruct model, or let it complete your text with --role free.",
+            )
+        turns = question_turns(text, asking.role)
+        if earlier and not plain:
+            turns, dropped = await self._fitting(turns, earlier, asking.max_tokens)
+            if dropped:
+                yield Dropped(dropped)
+        events = self.engine.answer(turns, asking.sampling(), plain=plain)
         try:
             async for event in events:
                 yield event
         finally:
             await events.aclose()
+
+    async def _fitting(
+        self, turns: list[Turn], earlier: Sequence[Exchange], max_tokens: int
+    ) -> tuple[list[Turn], list[int]]:
+        """The turns with as much of what was said before as fits, and the places of what does not.
+
+        A quarter of the context, or the whole reply where that is less, stays free for the answer.
+        """
+        loaded = self.engine.loaded
+        if loaded is None:
+            raise EngineError("no model is loaded.", "Load a model first.")
+        room = loaded.context - min(max_tokens, loaded.context // 4)
+        may_go = [place for place, exchange in enumerate(earlier) if not exchange.keep]
+        fewest, most = 0, len(may_go)  # of exchanges to drop: bisected, as each try renders everything
+        while fewest < most:
+            tried = (fewest + most) // 2
+            rendered = await self.engine.render(_with(turns, earlier, may_go[:tried]))
+            if len(rendered) <= room:
+                most = tried
+            else:
+                fewest = tried + 1
+        return _with(turns, earlier, may_go[:fewest]), may_go[:fewest]
 
     @cached_property
     def _known(self) -> KnownQuestions | None:
@@ -108,3 +155,21 @@ def clean_question(question: str) -> str:
             "the question is empty.", 'Ask one, for example: ophtimus ask "What is glaucoma?"'
         )
     return text
+
+
+def question_turns(text: str, role: str) -> list[Turn]:
+    """The turns of a question by itself, in a role.
+
+    Raises:
+        UsageError: there is no such role.
+    """
+    system = specialties.role_named(role).system_prompt
+    return [*([Turn("system", system)] if system else []), Turn("user", text)]
+
+
+def _with(turns: list[Turn], earlier: Sequence[Exchange], dropped: list[int]) -> list[Turn]:
+    between = []
+    for place, exchange in enumerate(earlier):
+        if place not in dropped:
+            between += [Turn("user", exchange.question), Turn("assistant", exchange.answer, exchange.ids)]
+    return [*turns[:-1], *between, turns[-1]]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import msgspec
 
 from ophtimus_convert.jobs import HEAD, Event, Job, Progress, Refused
-from ophtimus_edge.engine.client import clean_environment
+from ophtimus_edge.engine.process import clean_environment
 from ophtimus_edge.errors import AdapterError, ConversionError, ConversionInterruptedError
 
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)

@@ -11,7 +11,7 @@ from ophtimus_edge import __version__
 
 def parser() -> argparse.ArgumentParser:
     """The command line of ``ophtimus``."""
-    from ophtimus_edge.cli import ask
+    from ophtimus_edge.cli import ask, batch, doctor, models
 
     top = argparse.ArgumentParser(
         prog="ophtimus",
@@ -23,6 +23,9 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--plain", action="store_true", help="no app: questions from standard input")
     verbs = top.add_subparsers(dest="verb", metavar="VERB")
     ask.add_parser(verbs)
+    batch.add_parser(verbs)
+    models.add_parser(verbs)
+    doctor.add_parser(verbs)
     return top
 
 
@@ -30,13 +33,19 @@ def main(arguments: list[str] | None = None) -> int:
     """Run ``ophtimus``; returns the exit code."""
     options = parser().parse_args(arguments)
 
-    from ophtimus_edge.cli import ask
+    from ophtimus_edge.cli import ask, batch, doctor, models
     from ophtimus_edge.cli.failures import reported
     from ophtimus_edge.cli.standard_input import is_terminal
 
     with reported("ophtimus") as ending:
         if options.verb == "ask":
             ask.run(options)
+        elif options.verb == "batch":
+            batch.run(options)
+        elif options.verb == "models":
+            models.run(options)
+        elif options.verb == "doctor":
+            doctor.run(options)
         elif options.plain or not (is_terminal() and sys.stdout.isatty()):
             ask.run(parser().parse_args(["ask"]), example=True)
         else:

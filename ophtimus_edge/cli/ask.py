@@ -79,6 +79,8 @@ async def _run(options: argparse.Namespace, example: bool) -> None:
     async with Engine() as engine:
         with _load_progress() as show:
             loaded = await engine.load(model, on_progress=show)
+        for reduced in loaded.reduced:
+            sys.stderr.write(f"{reduced}\n")
         printer: Printer = JsonPrinter(model, loaded, asking.role) if options.json else TextPrinter(model)
         conversation = Conversation(engine, model)
         async for question in _questions(options.question, example):
@@ -96,7 +98,10 @@ async def _run(options: argparse.Namespace, example: bool) -> None:
 
 async def _one(conversation: Conversation, question: str, asking: Asking, printer: Printer) -> None:
     from ophtimus_edge.conversation import clean_question
+    from ophtimus_edge.engine.client import Died
     from ophtimus_edge.engine.messages import Answered, Piece
+    from ophtimus_edge.engine.session import Halted
+    from ophtimus_edge.errors import EngineError
 
     text = clean_question(question)
     printer.begin(text, conversation.unfamiliar(text))
@@ -105,6 +110,11 @@ async def _one(conversation: Conversation, question: str, asking: Asking, printe
             printer.piece(event.text)
         elif isinstance(event, Answered):
             printer.end(event)
+        elif isinstance(event, Halted):
+            sys.stderr.write("the model's process had been stopped by the system; it goes on.\n")
+        elif isinstance(event, Died):
+            printer.died(event)
+            raise EngineError(event.message, event.hint, event.log_lines)
 
 
 async def _questions(given: str | None, example: bool) -> AsyncIterator[str]:

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from ophtimus_edge.engine.client import Died
 from ophtimus_edge.engine.messages import Answered, Loaded
 from ophtimus_edge.errors import OphtimusError
 from ophtimus_edge.models import store
@@ -27,6 +28,9 @@ class Printer(Protocol):
 
     def end(self, answered: Answered) -> None:
         """The answer is at its end."""
+
+    def died(self, died: Died) -> None:
+        """The engine ended in the middle of the answer."""
 
     def failed(self, question: str, error: OphtimusError) -> None:
         """The question could not be asked."""
@@ -65,6 +69,11 @@ class TextPrinter:
             f"{self._model.name} {self._model.level} · {finish} · {answered.completion_tokens} tokens"
             f" · {answered.tokens_per_s:.1f} tokens/s\n"
         )
+
+    def died(self, died: Died) -> None:
+        """End the line: what was written stays on the screen."""
+        sys.stdout.write("\n\n")
+        sys.stdout.flush()
 
     def failed(self, question: str, error: OphtimusError) -> None:
         """Say why there is no answer."""
@@ -123,6 +132,18 @@ class JsonPrinter:
                 "tokens_per_s": round(answered.tokens_per_s, 2),
                 "notices": self._notices,
                 "known_questions": self._known,
+            }
+        )
+
+    def died(self, died: Died) -> None:
+        """Give what was written, and say why there is no more."""
+        self._write(
+            {
+                "question": self._question,
+                "answer": "".join(self._pieces),
+                "finish_reason": "failed",
+                "error": died.message,
+                "hint": died.hint,
             }
         )
 

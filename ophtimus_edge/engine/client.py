@@ -1,50 +1,54 @@
-"""The client of the engine: starts a worker, sends it requests, and turns what comes back into events.
+"""The client of the engine: sends requests to a worker, and turns what comes back into events.
 
-One worker serves one model for its life. If it dies, the caller gets an EngineError with the last
-lines of its log.
+One worker serves one model for its life. Where it dies, an answer under way ends with a ``Died`` that
+keeps what was written, every other request with an EngineError; the next request starts a new worker
+with the same model.
 """
 
 import asyncio
 import contextlib
-import os
-import sys
-from collections.abc import AsyncGenerator, Callable
-from pathlib import Path
+from collections.abc import AsyncGenerator, Callable, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import msgspec
 
-from ophtimus_edge import locations
 from ophtimus_edge.engine.messages import (
-    HEAD,
     Answer,
     Answered,
+    AnswerMany,
     Cancel,
-    Close,
     Computed,
-    Event,
+    Describe,
+    Described,
     Failed,
-    FrameError,
-    Load,
+    Finished,
     Loaded,
-    Loading,
     Logits,
     Piece,
     Pieced,
     Pieces,
     Reading,
     Render,
-    Request,
+    Sampling,
+    Score,
+    Scored,
     Tokenize,
     Tokens,
     Turn,
-    frame,
-    frame_length,
+    Warm,
+    Warmed,
 )
-from ophtimus_edge.errors import EngineError, InvalidModelError, OphtimusError, QuestionError, UsageError
-from ophtimus_edge.models.hardware import usable_cores
-from ophtimus_edge.models.llama3 import TEMPLATE_DATE
+from ophtimus_edge.engine.process import WorkerEndedError, WorkerProcess
+from ophtimus_edge.engine.session import (
+    Halted,
+    LoadOrder,
+    Session,
+    drain,
+    engine_error,
+    next_event,
+    raised,
+)
 from ophtimus_edge.models.store import ChosenModel
 from ophtimus_edge.text import sanitize
 
@@ -52,23 +56,32 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-_LOG_LIMIT = 1 << 20
-_CLOSE_PATIENCE_S = 2.0
+_Asked = Warm | Score | Tokenize | Render | Pieces | Logits
+ReplyT = TypeVar("ReplyT", bound=Warmed | Scored | Tokens | Pieced | Computed)
+
+
+class Died(msgspec.Struct, frozen=True):
+    """The worker ended in the middle of an answer; the pieces so far are all there is of it.
+
+    Attributes:
+        message, hint: what happened, and what to do.
+        log_lines: the last lines of its log, oldest first.
+    """
+
+    message: str
+    hint: str
+    log_lines: tuple[str, ...]
 
 
 class Engine:
     """A model in a process of its own.
 
-    Use it as an async context manager. One answer at a time: a second request waits for the first.
+    Use it as an async context manager. One request at a time: a second one waits for the first.
     """
 
     def __init__(self) -> None:
-        self._process: asyncio.subprocess.Process | None = None
-        self._decoder: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
-        self._log = locations.engine_log()
-        self._log_start = 0
+        self._session = Session()
         self._last_id = 0
-        self._vocabulary = 0
         self._turn = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
@@ -79,95 +92,172 @@ class Engine:
     ) -> None:
         await self.close()
 
+    @property
+    def loaded(self) -> Loaded | None:
+        """What is loaded now, and with what; None before the first load and after a close."""
+        return self._session.loaded
+
+    @property
+    def process_id(self) -> int | None:
+        """The worker's process; None where there is none."""
+        return self._session.worker.pid if self._session.worker else None
+
     async def load(
         self,
         model: ChosenModel,
         context: int = 0,
         on_progress: Callable[[float], None] | None = None,
         *,
+        gpu_layers: int | None = None,
+        sequences: int = 0,
+        system: str = "",
         vocabulary_only: bool = False,
     ) -> Loaded:
-        """Start a worker and load a model.
+        """Start a worker and load a model; smaller than asked for where the memory runs out.
 
         Args:
-            model: what to load, checked by :func:`ophtimus_edge.models.store.choose`.
-            context: tokens; 0 for the worker's choice.
+            model: what to load, as :func:`ophtimus_edge.models.store.choose` found it.
+            context: tokens; 0 for what the model and this machine's memory allow.
             on_progress: told the fraction loaded, 0 to 1.
+            gpu_layers: layers that a GPU takes; None for what fits.
+            sequences: answers that can be written side by side by :meth:`answer_many`.
+            system: a system prompt to evaluate at once, so that the first question evaluates only itself.
             vocabulary_only: leave the weights out: enough to tokenize and to render, in a fraction of
                 the memory; answers and logits are refused.
 
         Raises:
             EngineError: the worker died.
-            InvalidModelError: llama.cpp refuses the model.
+            InvalidModelError: the header is not sound, or llama.cpp refuses the model.
             FolderNotWritableError: the log cannot be written.
         """
-        await self.close()
-        await self._start()
-        template = model.template
-        request = Load(
-            path=str(model.path.resolve()),
-            context=context,
-            threads=usable_cores(),
-            template=template.text if template else "",
-            template_date=template.date if template else TEMPLATE_DATE,
-            vocabulary_only=vocabulary_only,
-        )
-        await self._send(request)
-        while True:
-            event = await self._receive()
-            if isinstance(event, Loading) and on_progress:
-                on_progress(event.fraction)
-            elif isinstance(event, Loaded):
-                self._vocabulary = event.vocabulary
-                return event
-            elif isinstance(event, Failed):
-                raise _raised(event)
+        order = LoadOrder(model, context, gpu_layers, sequences, system, vocabulary_only)
+        return await self._session.load(order, on_progress)
+
+    async def describe(self) -> Described:
+        """What llama.cpp is and finds here; a worker is started for it, and needs no model.
+
+        Raises:
+            EngineError: the worker died.
+        """
+        worker = await WorkerProcess.start()
+        try:
+            await worker.send(Describe(self._next_id()))
+            while True:
+                if isinstance(event := await worker.receive(), Described):
+                    return event
+        except WorkerEndedError as ended:
+            raise engine_error(ended) from None
+        finally:
+            await worker.close()
+
+    async def warm(self, system: str) -> int:
+        """Evaluate a system prompt before it is needed; returns its tokens.
+
+        Raises:
+            EngineError: no model is loaded, or the worker died.
+        """
+        return (await self._ask(Warm(self._next_id(), sanitize(system)), Warmed)).tokens
 
     async def answer(
-        self,
-        turns: list[Turn],
-        *,
-        plain: bool = False,
-        max_tokens: int = 1024,
-        temperature: float = 0.0,
-        seed: int = 0,
-    ) -> AsyncGenerator[Reading | Piece | Answered, None]:
+        self, turns: list[Turn], sampling: Sampling | None = None, *, plain: bool = False
+    ) -> AsyncGenerator[Reading | Piece | Halted | Answered | Died, None]:
         """Answer a conversation.
 
         Args:
-            turns: oldest first; the last is the question.
+            turns: oldest first; the last is the question. Their texts are sanitized.
+            sampling: greedy, up to 1,024 tokens, where it is not given.
             plain: complete the question's text, without a chat template.
-            max_tokens: of the answer, at the most.
-            temperature: 0 for greedy.
-            seed: of the sampler.
 
         Yields:
-            Reading while the prompt is evaluated, Piece while the answer grows, one Answered.
+            Reading while the prompt is evaluated, Piece while the answer grows, at last one Answered, or
+            one Died where the worker ended.
 
         Raises:
             QuestionError: the question does not fit the context.
             UsageError: the model cannot chat.
-            EngineError: the worker died, or failed.
+            EngineError: no model is loaded, or llama.cpp failed.
         """
         async with self._turn:
-            request = Answer(self._next_id(), turns, plain, max_tokens, temperature, seed)
-            await self._send(request)
+            worker = await self._session.ready()
+            request = Answer(self._next_id(), _sanitized(turns), sampling or Sampling(), plain)
             ended = False
             try:
+                await worker.send(request)
                 while not ended:
-                    event = await self._receive()
-                    if isinstance(event, Failed):
+                    event = await next_event(worker)
+                    if isinstance(event, Failed) and event.id == request.id:
                         ended = True
-                        raise _raised(event)
-                    if isinstance(event, Reading | Piece | Answered) and event.id == request.id:
+                        raise raised(event)
+                    if isinstance(event, Halted):
+                        yield event
+                    elif isinstance(event, Reading | Piece | Answered) and event.id == request.id:
                         ended = isinstance(event, Answered)
                         yield event
-            except EngineError:
+            except WorkerEndedError as death:
                 ended = True
-                raise
+                error = engine_error(death)
+                yield Died(error.message, error.hint, error.log_lines)
             finally:
                 if not ended:  # the caller stopped listening: stop the worker and drain what it still says
-                    await self._drain(request.id)
+                    await drain(worker, request.id)
+
+    async def answer_many(
+        self,
+        conversations: list[list[Turn]],
+        samplings: list[Sampling],
+        parallel: int,
+        *,
+        plain: bool = False,
+    ) -> AsyncGenerator[Finished, None]:
+        """Answer conversations side by side, which is faster than one after the other.
+
+        Args:
+            conversations: each as for :meth:`answer`.
+            samplings: one for each.
+            parallel: at once; at most the ``sequences`` that the model was loaded with.
+
+        Yields:
+            Each answer as it ends, in any order; a question that cannot be asked has an error.
+
+        Raises:
+            EngineError: the worker died, or llama.cpp failed: what was yielded is whole.
+        """
+        async with self._turn:
+            worker = await self._session.ready()
+            clean = [_sanitized(turns) for turns in conversations]
+            request = AnswerMany(self._next_id(), clean, samplings, parallel, plain)
+            ended = False
+            try:
+                await worker.send(request)
+                while not ended:
+                    event = await next_event(worker)
+                    if isinstance(event, Finished) and event.id == request.id:
+                        yield event
+                    elif isinstance(event, Failed | Computed) and event.id == request.id:
+                        ended = True
+                        if isinstance(event, Failed):
+                            raise raised(event)
+            except WorkerEndedError as death:
+                ended = True
+                raise engine_error(death) from None
+            finally:
+                if not ended:
+                    await drain(worker, request.id)
+
+    async def score(self, prefix: list[int], continuations: list[list[int]]) -> list[list[float]]:
+        """Log-likelihoods of texts behind a prefix, which is evaluated once.
+
+        Args:
+            prefix: ids, with their BOS.
+            continuations: ids of each.
+
+        Returns:
+            For each continuation, of each of its tokens, in nats.
+
+        Raises:
+            EngineError: no model is loaded, the worker died, or the ids do not fit the context.
+        """
+        return (await self._ask(Score(self._next_id(), prefix, continuations), Scored)).log_likelihoods
 
     async def tokenize(self, text: str, *, special: bool = False) -> list[int]:
         """Text to token ids, without a BOS.
@@ -178,20 +268,17 @@ class Engine:
         Raises:
             EngineError: no model is loaded, or the worker died.
         """
-        event = await self._ask(Tokenize(self._next_id(), text, special))
-        assert isinstance(event, Tokens)  # noqa: S101 - what the worker answers to this request
-        return event.ids
+        return (await self._ask(Tokenize(self._next_id(), text, special), Tokens)).ids
 
     async def render(self, turns: list[Turn]) -> list[int]:
         """The token ids of a conversation's prompt, up to where the assistant's next turn begins.
 
         Raises:
-            UsageError: the model has no chat template, or it failed.
+            UsageError: the model has no chat template.
+            InvalidModelError: the template failed.
             EngineError: no model is loaded, or the worker died.
         """
-        event = await self._ask(Render(self._next_id(), turns))
-        assert isinstance(event, Tokens)  # noqa: S101 - what the worker answers to this request
-        return event.ids
+        return (await self._ask(Render(self._next_id(), _sanitized(turns)), Tokens)).ids
 
     async def pieces(self, ids: list[int]) -> list[bytes]:
         """The bytes that each token stands for; a piece may end inside a character.
@@ -199,9 +286,7 @@ class Engine:
         Raises:
             EngineError: no model is loaded, or the worker died.
         """
-        event = await self._ask(Pieces(self._next_id(), ids))
-        assert isinstance(event, Pieced)  # noqa: S101 - what the worker answers to this request
-        return event.pieces
+        return (await self._ask(Pieces(self._next_id(), ids), Pieced)).pieces
 
     async def ends(self, token: int) -> bool:
         """Whether a token ends an answer.
@@ -209,154 +294,82 @@ class Engine:
         Raises:
             EngineError: no model is loaded, or the worker died.
         """
-        event = await self._ask(Pieces(self._next_id(), [token]))
-        assert isinstance(event, Pieced)  # noqa: S101 - what the worker answers to this request
-        return event.ends[0]
+        return (await self._ask(Pieces(self._next_id(), [token]), Pieced)).ends[0]
 
-    async def logits(self, ids: list[int], last: int = 1) -> "npt.NDArray[np.float32]":
-        """Evaluate token ids from an empty context.
+    async def logits(
+        self, windows: Iterable[list[int]], last: int = 1
+    ) -> AsyncGenerator["npt.NDArray[np.float32]", None]:
+        """Evaluate windows of token ids, each from an empty context.
 
         Args:
-            ids: with their BOS.
-            last: of how many of the last positions the logits are wanted, at most.
+            windows: ids, with their BOS.
+            last: of how many of a window's last positions the logits are wanted, at most.
 
-        Returns:
-            float32, shape (min(last, len(ids)), vocabulary).
+        Yields:
+            For each window, float32 of shape (min(last, length), vocabulary), in shared memory that the
+            next window overwrites.
 
         Raises:
-            EngineError: no model is loaded, the worker died, or the ids do not fit the context.
+            EngineError: no model is loaded, the worker died, or a window does not fit the context.
         """
         # Numpy takes a tenth of a second to load, and answering needs none of it.
         from multiprocessing.shared_memory import SharedMemory
 
         import numpy as np
 
-        last = min(last, len(ids))
-        shape = (last, self._vocabulary)
-        memory = SharedMemory(create=True, size=max(4 * last * self._vocabulary, 1))
+        await self._session.ready()
+        vocabulary = self._session.loaded.vocabulary if self._session.loaded else 0
+        memory: SharedMemory | None = None
         try:
-            await self._ask(Logits(self._next_id(), ids, last, memory.name))
-            return np.ndarray(shape, np.float32, memory.buf).copy()
+            for ids in windows:
+                count = min(last, len(ids))
+                if memory is None or memory.size < 4 * count * vocabulary:
+                    _release(memory)
+                    memory = SharedMemory(create=True, size=max(4 * count * vocabulary, 1))
+                await self._ask(Logits(self._next_id(), ids, count, memory.name), Computed)
+                yield np.ndarray((count, vocabulary), np.float32, memory.buf)
         finally:
-            memory.close()
-            with contextlib.suppress(FileNotFoundError):
-                memory.unlink()
+            _release(memory)
 
     async def cancel(self) -> None:
         """Stop the answer under way; its iterator ends with finish reason ``cancelled``."""
-        if self._process is not None:
-            await self._send(Cancel(self._last_id))
+        if self._session.worker is not None:
+            with contextlib.suppress(WorkerEndedError):
+                await self._session.worker.send(Cancel(self._last_id))
 
     async def close(self) -> None:
-        """End the worker; kill it where it does not end by itself."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        if process.returncode is None and process.stdin is not None:
-            with contextlib.suppress(OSError):
-                process.stdin.write(frame(Close()))
-                process.stdin.close()
-        try:
-            await asyncio.wait_for(process.wait(), _CLOSE_PATIENCE_S)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+        """End the worker, also while it loads; kill it where it does not end by itself."""
+        await self._session.close()
 
     def _next_id(self) -> int:
         self._last_id += 1
         return self._last_id
 
-    async def _ask(self, request: Tokenize | Render | Pieces | Logits) -> Tokens | Pieced | Computed:
+    async def _ask(self, request: _Asked, kind: type[ReplyT]) -> ReplyT:
         """One request, one answer; waits for an answer under way."""
         async with self._turn:
-            await self._send(request)
-            while True:
-                event = await self._receive()
-                if isinstance(event, Failed) and event.id == request.id:
-                    raise _raised(event)
-                if isinstance(event, Tokens | Pieced | Computed) and event.id == request.id:
-                    return event
-
-    async def _start(self) -> None:
-        locations.ensure_writable(self._log.parent)
-        if self._log.exists() and self._log.stat().st_size > _LOG_LIMIT:
-            self._log.replace(self._log.with_suffix(".log.1"))
-        # -X utf8 and no user site: the worker reads the same text everywhere and only what is installed.
-        with self._log.open("ab") as log:
-            self._log_start = log.tell()
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-X", "utf8", "-s", "-m", "ophtimus_edge.engine.worker",
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=log,
-                env=clean_environment(),
-            )  # fmt: skip
-
-    async def _send(self, request: Request) -> None:
-        process = self._process
-        if process is None or process.stdin is None:
-            raise EngineError("no model is loaded.", "Load a model first.")
-        try:
-            process.stdin.write(frame(request))
-            await process.stdin.drain()
-        except OSError:
-            raise await self._death() from None
-
-    async def _receive(self) -> Event:
-        process = self._process
-        if process is None or process.stdout is None:
-            raise EngineError("the model was closed.", "Load it again.")
-        try:
-            head = await process.stdout.readexactly(HEAD.size)
-            body = await process.stdout.readexactly(frame_length(head))
-            return self._decoder.decode(body)
-        except (asyncio.IncompleteReadError, FrameError, msgspec.DecodeError):
-            raise await self._death() from None
-
-    async def _drain(self, request_id: int) -> None:
-        with contextlib.suppress(OphtimusError):
-            await self._send(Cancel(request_id))
-            while True:
-                event = await self._receive()
-                if isinstance(event, Answered | Failed) and event.id == request_id:
-                    return
-
-    async def _death(self) -> EngineError:
-        await self.close()
-        lines = _tail(self._log, self._log_start)
-        return EngineError(
-            "the process that runs the model ended unexpectedly"
-            + (f" ({lines[-1].strip()})." if lines else "."),
-            f"Ask again; if it happens again, choose a smaller level. The log: {self._log}.",
-            lines,
-        )
+            worker = await self._session.ready()
+            try:
+                await worker.send(request)
+                while True:
+                    event = await next_event(worker)
+                    if isinstance(event, Failed) and event.id == request.id:
+                        raise raised(event)
+                    if isinstance(event, kind) and event.id == request.id:
+                        return event
+            except WorkerEndedError as ended:
+                raise engine_error(ended) from None
 
 
-def clean_environment() -> dict[str, str]:
-    """The environment of a process that loads llama.cpp.
+def _release(memory: object) -> None:
+    from multiprocessing.shared_memory import SharedMemory
 
-    A library planted beside the model or named by the environment must not be loaded.
-    """
-    unwanted = {"GGML_BACKEND_PATH", "LLAMA_CPP_LIB_PATH", "LLAMA_CPP_LIB", "PYTHONSTARTUP"}
-    return {key: value for key, value in os.environ.items() if key not in unwanted}
-
-
-def _raised(event: Failed) -> OphtimusError:
-    message, hint = sanitize(event.message), sanitize(event.hint)
-    kinds: dict[str, type[OphtimusError]] = {
-        "load": InvalidModelError,
-        "question": QuestionError,
-        "usage": UsageError,
-    }
-    kind = kinds.get(event.kind)
-    return kind(message, hint) if kind else EngineError(message, hint)
+    if isinstance(memory, SharedMemory):
+        with contextlib.suppress(BufferError):  # a caller still looks at the last window
+            memory.close()
+        with contextlib.suppress(FileNotFoundError):
+            memory.unlink()
 
 
-def _tail(log: Path, start: int, count: int = 10) -> tuple[str, ...]:
-    try:
-        with log.open("rb") as file:
-            file.seek(max(start, log.stat().st_size - 16384))
-            text = file.read().decode("utf-8", "replace")
-    except OSError:
-        return ()
-    return tuple(sanitize(line) for line in text.splitlines() if line.strip())[-count:]
+def _sanitized(turns: list[Turn]) -> list[Turn]:
+    return [Turn(turn.role, sanitize(turn.text), turn.ids) for turn in turns]

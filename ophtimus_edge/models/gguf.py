@@ -5,27 +5,40 @@ files. This reader takes the layout from the GGUF specification (ggml, docs/gguf
 and no length, never reads past the header, and proves that every tensor lies inside the file.
 """
 
-import itertools
 import math
+import stat
 import struct
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ophtimus_edge.errors import InvalidModelError
+from ophtimus_edge.models.soundness import objection
 
 MAGIC = b"GGUF"
 SUPPORTED_ARCHITECTURE = "llama"
 
 _FIRST_READ = 1 << 20
-_HEADER_LIMIT = 128 << 20
+_HEADER_LIMIT = 64 << 20  # that of a Llama-3 has 8 MB, which are its vocabulary
 _MAX_KEYS = 4096
-_MAX_TENSORS = 65536
-_MAX_NAME = 64
+_MAX_TENSORS = 16384
+_MAX_NAME = 63
 _MAX_KEY = 65535
+_MAX_TEXT = 8 << 20  # keys and values that are kept, together: a character takes up to four bytes here
+_MAX_KEPT = 1 << 20  # of one value
+_MAX_TOKENS = 1 << 19
+_MAX_STRINGS = 1 << 21  # in all arrays
 _MAX_DIMS = 4
+_MIN_ALIGNMENT, _MAX_ALIGNMENT = 32, 1 << 20  # llama.cpp computes on the mapped file, 32 bytes at a time
 _STRING, _ARRAY = 8, 9
+_TOKENS = "tokenizer.ggml.tokens"
 _SCALARS = {
     0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"
+}  # fmt: skip
+_KINDS = {
+    0: "u8", 1: "i8", 2: "u16", 3: "i16", 4: "u32", 5: "i32", 6: "f32", 7: "bool", 8: "str", 10: "u64",
+    11: "i64", 12: "f64",
 }  # fmt: skip
 
 # ggml type → (name, weights in a block, bytes of a block); ggml-common.h.
@@ -63,15 +76,18 @@ class Header(NamedTuple):
     """What the header says.
 
     Attributes:
-        metadata: the scalar and string values by key; of an array, only its length.
+        metadata: the scalar and string values by key; of an array, only its length; of a text above 1 MiB,
+            only its bytes.
         tensors: in file order; offsets count from ``data_offset``.
         data_offset: where tensor data starts, in bytes from the start of the file.
+        kinds: the type of each value, such as ``u32``, ``str`` or ``arr[str]``.
     """
 
     version: int
     metadata: dict[str, Any]
     tensors: list[TensorInfo]
     data_offset: int
+    kinds: Mapping[str, str] = MappingProxyType({})
 
     @property
     def architecture(self) -> str:
@@ -95,33 +111,36 @@ def read_header(path: Path) -> Header:
         InvalidModelError: the file cannot be read, is no GGUF, is damaged, or is cut short.
     """
     try:
-        size = path.stat().st_size
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise _invalid("it is not a file")
+        size = status.st_size
         with path.open("rb") as file:
             limit = _FIRST_READ
             while True:
                 file.seek(0)
-                data = file.read(min(limit, size))
                 try:
-                    return _parse(data, size)
+                    return _parse(file.read(min(limit, size)), size)
                 except _ShortReadError:
-                    if len(data) >= size:
+                    if limit >= size:
                         raise _invalid("it ends inside its header") from None
                     if limit >= _HEADER_LIMIT:
                         raise _invalid("its header is too large") from None
-                    limit *= 8
+                limit = min(limit * 8, _HEADER_LIMIT)
     except OSError as error:
         raise InvalidModelError(
             f"{path} cannot be read: {error.strerror}.", "Check the path and that you may read the file."
         ) from error
     except InvalidModelError as error:
-        raise InvalidModelError(f"{path} is not a sound GGUF file: {error.message}.", error.hint) from None
+        raise _unsound(path, error) from None
 
 
 def check(path: Path) -> Header:
     """Read the header and make sure that this program can run the model.
 
     Raises:
-        InvalidModelError: as :func:`read_header`, or the model is of another architecture.
+        InvalidModelError: as :func:`read_header`; or the model is of another architecture, a part of one,
+            or contradicts itself in a way that llama.cpp refuses or dies of.
     """
     header = read_header(path)
     if header.architecture != SUPPORTED_ARCHITECTURE:
@@ -129,23 +148,28 @@ def check(path: Path) -> Header:
             f"{path} is a GGUF of the architecture {header.architecture[:40]!r}, not of Llama.",
             "Ophtimus models are Llama models: name the GGUF file of one, or --model demo.",
         )
+    parts = header.metadata.get("split.count", 0)
+    if parts not in {0, 1}:
+        raise InvalidModelError(
+            f"{path} is one of {str(parts)[:20]} parts of a model.",
+            "Join the parts (llama-gguf-split --merge), or convert the model again.",
+        )
     if not header.tensors:
         raise InvalidModelError(
             f"{path} holds a vocabulary and no weights.",
             "Name the GGUF file of a whole model, or --model demo.",
         )
-    for key in ("llama.block_count", "llama.context_length", "llama.embedding_length"):
-        value = header.metadata.get(key)
-        if not isinstance(value, int) or not 0 < value < 1 << 31:
-            raise InvalidModelError(
-                f"{path} is not a sound GGUF file: {key} is missing or out of range.",
-                "Copy the file again from its source, or convert the model again.",
-            )
+    if reason := objection(header):
+        raise _unsound(path, _invalid(reason))
     return header
 
 
 def _invalid(reason: str) -> InvalidModelError:
     return InvalidModelError(reason, "Copy the file again from its source, or convert the model again.")
+
+
+def _unsound(path: Path, error: InvalidModelError) -> InvalidModelError:
+    return InvalidModelError(f"{path} is not a sound GGUF file: {error.message}.", error.hint)
 
 
 class _Cursor:
@@ -154,6 +178,8 @@ class _Cursor:
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.at = 0
+        self.kept = 0  # bytes of keys and values
+        self.strings = 0  # in arrays
 
     def number(self, layout: str) -> Any:
         end = self.at + struct.calcsize(layout)
@@ -168,19 +194,39 @@ class _Cursor:
             raise _ShortReadError
         self.at += count
 
-    def string(self, limit: int, what: str) -> str:
+    def name(self, limit: int, what: str) -> str:
+        """A key or a tensor's name. llama.cpp compares both up to a zero byte, so none may be in them."""
         length = self.number("<Q")
-        if length > limit:
+        if not 0 < length <= limit:
             raise _invalid(f"{what} is {length} bytes long")
         start = self.at
         self.skip(length)
+        text = self.data[start : self.at].decode("ascii", "replace")
+        if not (text.isascii() and text.isprintable()):
+            raise _invalid(f"{what} is not plain ASCII")
+        self._keep(length)
+        return text
+
+    def text(self, key: str) -> str | int:
+        """A value; where it is very long, only how long."""
+        length = int(self.number("<Q"))
+        if length > _HEADER_LIMIT:
+            raise _invalid(f"the value of {key[:60]!r} is {length} bytes long")
+        start = self.at
+        self.skip(length)
+        if length > _MAX_KEPT:
+            return length
+        self._keep(length)
         try:
             return self.data[start : self.at].decode("utf-8")
         except UnicodeDecodeError:
-            raise _invalid(f"{what} is not UTF-8") from None
+            raise _invalid(f"the value of {key[:60]!r} is not UTF-8") from None
 
     def skip_strings(self, count: int) -> None:
         """Skip an array of strings; a vocabulary has hundreds of thousands, so this loop is bare."""
+        self.strings += count
+        if self.strings > _MAX_STRINGS:
+            raise _invalid(f"its arrays hold {self.strings} texts")
         data, at, end = self.data, self.at, len(self.data)
         unpack = struct.Struct("<Q").unpack_from
         for _ in range(count):
@@ -191,6 +237,28 @@ class _Cursor:
             raise _ShortReadError
         self.at = at
 
+    def skip_tokens(self, count: int) -> None:
+        """Skip a vocabulary without twins, which end llama.cpp's process.
+
+        It reads a token up to a zero byte, and an empty one as its number.
+        """
+        if count > _MAX_TOKENS:
+            raise _invalid(f"its vocabulary has {count} tokens")
+        data, at = self.data, self.at
+        self.skip_strings(count)
+        unpack = struct.Struct("<Q").unpack_from
+        seen: set[bytes] = set()
+        for index in range(count):
+            start, at = at + 8, at + 8 + unpack(data, at)[0]
+            seen.add(data[start:at].partition(b"\0")[0] or b"[EMPTY_%d]" % index)
+        if len(seen) < count:
+            raise _invalid("a token occurs twice in its vocabulary")
+
+    def _keep(self, length: int) -> None:
+        self.kept += length
+        if self.kept > _MAX_TEXT:
+            raise _invalid("its keys and values are too long")
+
 
 def _parse(data: bytes, size: int) -> Header:
     cursor = _Cursor(data)
@@ -198,55 +266,63 @@ def _parse(data: bytes, size: int) -> Header:
         raise _invalid("it does not start with the letters GGUF")
     cursor.skip(4)
     version = cursor.number("<I")
+    if version in (2 << 24, 3 << 24):
+        raise _invalid("it is written for machines with the other byte order")
     if version not in (2, 3):
         raise _invalid(f"its format version is {version}; 2 and 3 are known")
     tensor_count, key_count = cursor.number("<Q"), cursor.number("<Q")
     if key_count > _MAX_KEYS or tensor_count > _MAX_TENSORS:
         raise _invalid(f"it declares {tensor_count} tensors and {key_count} keys")
     metadata: dict[str, Any] = {}
+    kinds: dict[str, str] = {}
     for _ in range(key_count):
-        key = cursor.string(_MAX_KEY, "a key")
+        key = cursor.name(_MAX_KEY, "a key")
         if key in metadata:
             raise _invalid(f"the key {key[:60]!r} occurs twice")
-        metadata[key] = _value(cursor, size)
+        metadata[key], kinds[key] = _value(cursor, size, key)
     alignment = metadata.get("general.alignment", 32)
-    if not isinstance(alignment, int) or alignment <= 0 or alignment % 8 or alignment > 1 << 20:
-        raise _invalid("its alignment is not a multiple of 8")
+    if kinds.get("general.alignment", "u32") != "u32" or alignment.bit_count() != 1:
+        raise _invalid("its alignment is not a power of two")
+    if not _MIN_ALIGNMENT <= alignment <= _MAX_ALIGNMENT:
+        raise _invalid(f"its alignment is {alignment}")
     tensors = _tensors(cursor, tensor_count, alignment)
     data_offset = -(-cursor.at // alignment) * alignment
-    need = max((data_offset + tensor.offset + tensor.size_bytes for tensor in tensors), default=cursor.at)
+    need = data_offset + tensors[-1].offset + tensors[-1].size_bytes if tensors else cursor.at
     if need > size:
         raise _invalid(f"it is cut short ({size} of at least {need} bytes)")
-    return Header(version, metadata, tensors, data_offset)
+    return Header(version, metadata, tensors, data_offset, kinds)
 
 
-def _value(cursor: _Cursor, size: int) -> Any:
-    kind = cursor.number("<I")
-    if kind in _SCALARS:
-        return cursor.number(_SCALARS[kind])
-    if kind == _STRING:
-        return cursor.string(min(size, _HEADER_LIMIT), "a value")
-    if kind != _ARRAY:
-        raise _invalid(f"it holds a value of the unknown type {kind}")
+def _value(cursor: _Cursor, size: int, key: str) -> tuple[Any, str]:
+    """A value and its kind."""
+    code = cursor.number("<I")
+    if code in _SCALARS:
+        return cursor.number(_SCALARS[code]), _KINDS[code]
+    if code == _STRING:
+        return cursor.text(key), _KINDS[code]
+    if code != _ARRAY:
+        raise _invalid(f"the key {key[:60]!r} has the unknown type {code}")
     item, count = cursor.number("<I"), cursor.number("<Q")
+    if item not in _KINDS:
+        raise _invalid(f"the key {key[:60]!r} is an array of the type {item}")
+    least = struct.calcsize(_SCALARS[item]) if item in _SCALARS else 8  # of a string, its length
+    if count * least > size:
+        raise _invalid(f"the array {key[:60]!r} is longer than the file")
     if item in _SCALARS:
-        if count * struct.calcsize(_SCALARS[item]) > size:
-            raise _invalid("an array is longer than the file")
-        cursor.skip(count * struct.calcsize(_SCALARS[item]))
-    elif item == _STRING:
-        if count * 8 > size:
-            raise _invalid("an array is longer than the file")
-        cursor.skip_strings(count)
+        cursor.skip(count * least)
+    elif key == _TOKENS:
+        cursor.skip_tokens(count)
     else:
-        raise _invalid(f"it holds an array of the type {item}")
-    return count
+        cursor.skip_strings(count)
+    return count, f"arr[{_KINDS[item]}]"
 
 
 def _tensors(cursor: _Cursor, count: int, alignment: int) -> list[TensorInfo]:
     tensors: list[TensorInfo] = []
     names: set[str] = set()
+    end = 0
     for _ in range(count):
-        name = cursor.string(_MAX_NAME, "a tensor's name")
+        name = cursor.name(_MAX_NAME, "a tensor's name")
         if name in names:
             raise _invalid(f"the tensor {name!r} occurs twice")
         names.add(name)
@@ -259,12 +335,13 @@ def _tensors(cursor: _Cursor, count: int, alignment: int) -> list[TensorInfo]:
             raise _invalid(f"the tensor {name!r} is of the unknown type {code}")
         type_name, block, block_bytes = TENSOR_TYPES[code]
         weights = math.prod(shape)
-        if not 0 < weights < 1 << 62 or shape[0] % block:
+        if not 0 < weights < 1 << 60 or shape[0] % block:
             raise _invalid(f"the tensor {name!r} has the shape {shape}, which {type_name} does not allow")
-        if offset % alignment:
-            raise _invalid(f"the tensor {name!r} is not aligned")
-        tensors.append(TensorInfo(name, shape, type_name, offset, weights // block * block_bytes))
-    regions = sorted((tensor.offset, tensor.offset + tensor.size_bytes) for tensor in tensors)
-    if any(end > start for (_, end), (start, _) in itertools.pairwise(regions)):
-        raise _invalid("two tensors overlap")
+        # One behind the other, each at the next aligned place: llama.cpp has it no other way.
+        if offset != end:
+            what = "overlaps the one before it" if offset < end else "does not follow the one before it"
+            raise _invalid(f"the tensor {name!r} {what}")
+        size = weights // block * block_bytes
+        end += -(-size // alignment) * alignment
+        tensors.append(TensorInfo(name, shape, type_name, offset, size))
     return tensors

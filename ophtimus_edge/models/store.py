@@ -52,12 +52,13 @@ class ChosenModel(msgspec.Struct, frozen=True):
 
 
 def installed() -> list[str]:
-    """The names of the models in the store."""
+    """The names of the models in the store; copies under way and removals, which a dot hides, are none."""
     folder = locations.models_folder()
     try:
-        return sorted(entry.parent.name for entry in folder.glob("*/model.json"))
+        names = [entry.parent.name for entry in folder.glob("*/model.json")]
     except OSError:
         return []
+    return sorted(name for name in names if not name.startswith("."))
 
 
 def choose(model: str = DEMO, level: str = "") -> ChosenModel:

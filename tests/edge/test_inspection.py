@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from ophtimus_edge.engine.client import Engine
 from ophtimus_edge.engine.messages import Turn
-from ophtimus_edge.errors import EngineError, QuestionError
+from ophtimus_edge.errors import EngineError, UsageError
 from ophtimus_edge.models import store
 from ophtimus_edge.models.contamination import ngram_hashes
 from ophtimus_edge.models.formats import Template
@@ -42,11 +42,11 @@ async def test_ids_pieces_and_logits_are_those_of_transformers(
         assert b"".join(await engine.pieces(ids[1:])).decode() == TEXT
         assert await engine.ends(tokenizer.eos_token_id)
         assert not await engine.ends(ids[1])
-        logits = await engine.logits(ids, last=5)
-        whole = await engine.logits(ids, last=1000)
+        [logits] = [rows.copy() async for rows in engine.logits([ids], last=5)]
+        [whole] = [rows.copy() async for rows in engine.logits([ids], last=1000)]
         with pytest.raises(EngineError, match="do not fit the context"):
-            await engine.logits([5] * 600)
-        again = await engine.logits(ids)
+            await anext(engine.logits([[5] * 600]))
+        [again] = [rows.copy() async for rows in engine.logits([ids])]
     assert logits.shape == (5, 1024)
     assert whole.shape == (len(ids), 1024)
     np.testing.assert_array_equal(whole[-5:], logits)
@@ -65,8 +65,8 @@ async def test_the_vocabulary_alone_tokenizes_and_answers_nothing(tiny_model: Pa
         ids = await engine.tokenize(TEXT)
         assert await engine.render([Turn("user", TEXT)])
         with pytest.raises(EngineError, match="do not fit the context of 0"):
-            await engine.logits(ids)
-        with pytest.raises(QuestionError):
+            await anext(engine.logits([ids]))
+        with pytest.raises(UsageError, match="only the model's vocabulary"):
             async for _ in engine.answer([Turn("user", TEXT)]):
                 pass
         assert await engine.tokenize(TEXT) == ids

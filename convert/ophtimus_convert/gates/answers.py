@@ -3,7 +3,7 @@
 import numpy as np
 
 from ophtimus_convert.gates.finding import Finding, GateError, Subject
-from ophtimus_edge.engine.messages import Answered, Piece, Turn
+from ophtimus_edge.engine.messages import Answered, Piece, Sampling, Turn
 
 _QUESTIONS = ("What is glaucoma?", "백내장이란 무엇인가요?")
 _TOKENS = 48
@@ -18,13 +18,15 @@ async def answers(subject: Subject) -> Finding:
     level = subject.smallest
     await subject.load(level)
     ids = await subject.engine.tokenize(_QUESTIONS[0], special=False)
-    if not bool(np.isfinite(await subject.engine.logits(ids, last=len(ids))).all()):
+    finite = [bool(np.isfinite(rows).all()) async for rows in subject.engine.logits([ids], last=len(ids))]
+    if not all(finite):
         raise GateError(f"{level} computes logits that are not finite", "Leave this level out.")
     plain = not subject.blueprint.vocabulary.template
     told = []
     for question in _QUESTIONS:
         text, reason = "", ""
-        async for event in subject.engine.answer([Turn("user", question)], plain=plain, max_tokens=_TOKENS):
+        turns = [Turn("user", question)]
+        async for event in subject.engine.answer(turns, Sampling(max_tokens=_TOKENS), plain=plain):
             if isinstance(event, Piece):
                 text += event.text
             elif isinstance(event, Answered):

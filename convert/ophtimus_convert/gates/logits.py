@@ -54,7 +54,7 @@ async def logits(subject: Subject) -> Finding:
         prompts.append((prompts[2] * (_LONG_TOKENS // len(prompts[2]) + 1))[:_LONG_TOKENS])
     longest = max(len(prompt) for prompt in prompts)
     await subject.load(level, context=longest + 8)
-    ours = [await subject.engine.logits(prompt, last=64) for prompt in prompts]
+    ours = [rows.copy() async for rows in subject.engine.logits(prompts, last=64)]
     await subject.close()
     theirs = _reference(subject, prompts)
     deltas, spreads, same, clear = [], [], 0, 0

@@ -20,7 +20,7 @@ from ophtimus_convert.checkpoint import Checkpoint
 from ophtimus_convert.imatrix import ImportanceMatrix, read_imatrix
 from ophtimus_convert.jobs import Fuse, FusedTensor
 from ophtimus_convert.positioned import PositionedFile
-from ophtimus_convert.tensors import rotary_order
+from ophtimus_convert.tensors import Floats, rotary_order
 from ophtimus_convert.worker import ggml
 from ophtimus_edge.errors import AdapterError, ConversionError
 from ophtimus_edge.locations import staged
@@ -177,7 +177,7 @@ class _Pass:
             regions.append((file, place.offset + piece.start * row, (piece.stop - piece.start) * row))
         return regions
 
-    def _merged(self, piece: _Slice) -> ggml.Floats:
+    def _merged(self, piece: _Slice) -> Floats:
         tensor = piece.tensor
         base = None
         if not (self._adapter and self._adapter.brings(tensor.name)):
@@ -197,7 +197,7 @@ class _Pass:
         return np.ascontiguousarray(values)
 
     @staticmethod
-    def _check(values: ggml.Floats, what: str, error: type[ConversionError]) -> None:
+    def _check(values: Floats, what: str, error: type[ConversionError]) -> None:
         # The sum is not finite where a weight is not, and costs a tenth of looking at each.
         if not math.isfinite(float(values.sum())) and not bool(np.isfinite(values).all()):
             raise error(f"{what} holds NaN or infinity.", "The training went wrong: use an earlier one.")

@@ -9,7 +9,7 @@ import os
 import queue
 import sys
 import threading
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import msgspec
 
@@ -24,17 +24,35 @@ from ophtimus_edge.engine.messages import (
 )
 
 
+class Stopping(Protocol):
+    """Told what is to stop."""
+
+    def cancel(self, request_id: int) -> None:
+        """Stop a request."""
+
+    def stop(self) -> None:
+        """Stop everything: the client is gone."""
+
+
 class Channel:
     """Messages in and out; a thread reads, so that a Cancel is seen while the model computes."""
 
     def __init__(self, source: BinaryIO, sink: BinaryIO) -> None:
         self._source = source
         self._sink = sink
+        self._sending = threading.Lock()
         self._decoder = msgspec.msgpack.Decoder(Request)
         self._waiting: queue.SimpleQueue[Request] = queue.SimpleQueue()
-        self._cancelled: set[int] = set()
         self.closing = threading.Event()
-        threading.Thread(target=self._read, name="requests", daemon=True).start()
+
+    def first(self) -> Request:
+        """Read the first request in this thread; Close when there is none."""
+        head = self._source.read(HEAD.size)
+        return self._decoder.decode(self._source.read(frame_length(head))) if head else Close()
+
+    def listen(self, stopping: Stopping) -> None:
+        """Read on in a thread; cancellations go to ``stopping`` past the requests that wait."""
+        threading.Thread(target=self._read, args=[stopping], name="requests", daemon=True).start()
 
     def next(self) -> Request:
         """The next request, in order; Close when the client is gone."""
@@ -42,30 +60,27 @@ class Channel:
 
     def send(self, event: Event) -> None:
         """Send an event; a client that is gone needs none."""
-        try:
-            self._sink.write(frame(event))
-            self._sink.flush()
-        except OSError:
-            self.closing.set()
+        data = frame(event)
+        with self._sending:
+            try:
+                self._sink.write(data)
+                self._sink.flush()
+            except OSError:
+                self.closing.set()
 
-    def stopped(self, request_id: int) -> bool:
-        """Whether the request was cancelled, or the client is gone."""
-        return self.closing.is_set() or request_id in self._cancelled
-
-    def forget(self, request_id: int) -> None:
-        """The request has ended; its cancellation need not be kept."""
-        self._cancelled.discard(request_id)
-
-    def _read(self) -> None:
+    def _read(self, stopping: Stopping) -> None:
         try:
             while head := self._source.read(HEAD.size):
                 request = self._decoder.decode(self._source.read(frame_length(head)))
                 if isinstance(request, Cancel):
-                    self._cancelled.add(request.id)
+                    stopping.cancel(request.id)
                 else:
                     self._waiting.put(request)
+                    if isinstance(request, Close):
+                        break
         finally:
             self.closing.set()
+            stopping.stop()
             self._waiting.put(Close())
 
 

@@ -1,22 +1,27 @@
 """From turns to token ids.
 
-A chat template is a program from a file, so it runs in jinja2's sandbox. The turns' texts never pass
-through it: the template sees a mark in the place of each, and the texts between the marks are
-tokenized with the special tokens they name, while a turn's own text is tokenized without. A person
-who types ``<|eot_id|>`` asks about those letters and does not end the turn.
+A chat template is a program from a file; :mod:`ophtimus_edge.engine.worker.templates` renders it within
+bounds. The turns' texts never pass through it: the template sees a mark in the place of each, and the texts
+between the marks are tokenized with the special tokens they name, while a turn's own text is tokenized
+without. A person who types ``<|eot_id|>`` asks about those letters and does not end the turn.
 """
 
 import datetime
 import re
-import secrets
 from collections.abc import Callable
 
 import jinja2
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from ophtimus_edge.engine.messages import Turn
+from ophtimus_edge.engine.worker.templates import BoundedEnvironment
 
 Tokenize = Callable[[str, bool], list[int]]
+
+_LONGEST_LAYOUT = 64  # of a date
+# Between characters that no text has; a template that changes letters to other cases destroys it. It is the
+# same in every prompt, so that a prompt does not depend on chance.
+_MARK = "\ue000aB{}\ue001"
+_MARKED = re.compile("\ue000aB([0-9]+)\ue001")
 
 
 class TemplateError(Exception):
@@ -27,49 +32,97 @@ class ChatTemplate:
     """A chat template with its date fixed."""
 
     def __init__(self, text: str, date: str, bos: str, eos: str) -> None:
-        environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
-        )
+        """Compile a template.
 
-        def refuse(reason: str) -> None:
-            raise jinja2.TemplateError(reason)
+        Args:
+            text: of the template.
+            date: such as "26 Jul 2024".
+            bos: the text of the token that begins a text.
+            eos: the text of the token that ends one.
 
-        def strftime_now(layout: str) -> str:
+        Raises:
+            TemplateError: it does not parse, or needs what no chat template needs.
+        """
+        self._environment = environment = BoundedEnvironment()
+
+        def refuse(reason: object) -> None:
+            raise jinja2.TemplateError(environment.text(reason))
+
+        def strftime_now(layout: object) -> str:
+            if not isinstance(layout, str) or len(layout) > _LONGEST_LAYOUT:
+                raise jinja2.TemplateRuntimeError("it writes a date in an unknown way")
             return datetime.datetime.strptime(date, "%d %b %Y").strftime(layout)
 
         environment.globals.update(raise_exception=refuse, strftime_now=strftime_now)
         self._variables = {"bos_token": bos, "eos_token": eos, "date_string": date}
         try:
-            self._template = environment.from_string(text)
-        except jinja2.TemplateError as error:
-            raise TemplateError(str(error)) from error
+            self._template = environment.template(text)
+        except Exception as error:  # a hostile template can provoke any
+            raise TemplateError(_reason(error)) from error
 
     def render(self, turns: list[Turn], tokenize: Tokenize) -> list[int]:
         """The ids of a conversation, up to where the assistant's next turn begins.
 
         Args:
-            turns: oldest first.
+            turns: oldest first; one that has ids gets them in the place of its text.
             tokenize: text and whether the special tokens that it names count, to ids.
 
         Raises:
-            TemplateError: the template refuses the turns, or drops or repeats one.
+            TemplateError: the template refuses the turns, does too much, or drops or repeats a turn.
         """
-        nonce = secrets.token_hex(8)
-        marks = [f"[{nonce}:{index}]" for index in range(len(turns))]
-        messages = [{"role": turn.role, "content": mark} for turn, mark in zip(turns, marks, strict=True)]
+        return _ids(self._parts(turns), turns, tokenize)
+
+    def prefix(self, system: str, tokenize: Tokenize) -> list[int]:
+        """The ids that a conversation with this system prompt begins with, up to the first question's text.
+
+        Args:
+            system: the system prompt; "" for a conversation without one.
+            tokenize: as in :meth:`render`.
+
+        Raises:
+            TemplateError: as in :meth:`render`.
+        """
+        turns = [Turn("system", system)] if system else []
+        parts = self._parts([*turns, Turn("user", "")])
+        return _ids(parts[: 2 * len(turns) + 1], turns, tokenize)
+
+    def _parts(self, turns: list[Turn]) -> list[str]:
+        """The rendered text, cut at the turns: the texts at even places, the turns' numbers between them."""
+        messages = [{"role": turn.role, "content": _MARK.format(index)} for index, turn in enumerate(turns)]
+        variables = {
+            "messages": messages,
+            "add_generation_prompt": True,
+            "tools": None,
+            "documents": None,
+            **self._variables,
+        }
         try:
-            text = self._template.render(
-                messages=messages, add_generation_prompt=True, tools=None, **self._variables
-            )
-        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
-            raise TemplateError(str(error)) from error
-        parts = re.split(rf"\[{nonce}:(\d+)\]", text)
-        if [int(index) for index in parts[1::2]] != list(range(len(turns))):
-            raise TemplateError("the template drops or repeats a turn")
-        ids: list[int] = []
-        for position, part in enumerate(parts):
-            if position % 2:
-                ids += tokenize(turns[int(part)].text.strip(), False)
-            elif part:
-                ids += tokenize(part, True)
-        return ids
+            text = self._environment.rendered(self._template, variables)
+            text.encode()  # half a surrogate pair has no bytes, and no tokens
+        except Exception as error:  # a hostile template can provoke any
+            raise TemplateError(_reason(error)) from error
+        parts = _MARKED.split(text)
+        if parts[1::2] != [str(index) for index in range(len(turns))]:
+            raise TemplateError("the template drops, repeats or reorders a turn")
+        if any(_MARK[0] in part or _MARK[-1] in part for part in parts[::2]):
+            raise TemplateError("the template changes a turn's text")
+        return parts
+
+
+def _ids(parts: list[str], turns: list[Turn], tokenize: Tokenize) -> list[int]:
+    ids: list[int] = []
+    for position, part in enumerate(parts):
+        if position % 2:
+            turn = turns[int(part)]
+            ids += turn.ids or tokenize(turn.text.strip(), False)
+        elif part:
+            ids += tokenize(part, True)
+    return ids
+
+
+def _reason(error: Exception) -> str:
+    """What a template did wrong, in a few words; what it says of itself is cut short."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    text = " ".join(str(error).split())
+    return text[:200].rstrip(".") or type(error).__name__

@@ -11,10 +11,11 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from ophtimus_edge.conversation import Asking, Conversation, clean_question
-from ophtimus_edge.engine.client import Engine
+from ophtimus_edge.engine.client import Died, Engine
 from ophtimus_edge.engine.messages import Answered, Piece, Reading
 from ophtimus_edge.errors import OphtimusError, QuestionError
 from ophtimus_edge.models.store import ChosenModel
+from ophtimus_edge.specialties import role_named
 from ophtimus_tui.texts import Texts
 from ophtimus_tui.widgets.ask_box import AskBox
 from ophtimus_tui.widgets.exchange import Exchange
@@ -99,6 +100,7 @@ class ChatScreen(Screen[None]):
         try:
             await self._engine.load(
                 self._model,
+                system=role_named(Asking().role).system_prompt,
                 on_progress=lambda part: self._state(self._texts("loading", percent=int(part * 100))),
             )
         except OphtimusError as error:
@@ -124,7 +126,7 @@ class ChatScreen(Screen[None]):
         loop = asyncio.get_running_loop()
         first, written = 0.0, 0
         async for event in self._conversation.ask(exchange.question, Asking()):
-            if exchange in self._stopped and not isinstance(event, Answered):
+            if exchange in self._stopped and not isinstance(event, Answered | Died):
                 self._stopped.discard(exchange)
                 await self._engine.cancel()  # Esc came before the engine knew of the question
             if isinstance(event, Reading):
@@ -139,6 +141,8 @@ class ChatScreen(Screen[None]):
                     self._state(self._texts("writing", speed=f"{speed:.1f}"))
                     exchange.status(self._texts("writing", speed=f"{speed:.1f}"))
                 written = event.tokens
+            elif isinstance(event, Died):
+                exchange.finish(f"{event.message} {event.hint}", error=True)
             elif isinstance(event, Answered):
                 key = {"stop": "complete", "length": "length"}.get(event.finish_reason, "cancelled")
                 exchange.finish(

@@ -1,0 +1,1 @@
+"""Looking after an installation: what its machine can do, and what a helper far away needs to see of it."""

@@ -1,0 +1,21 @@
+"""What the tests of the engine share."""
+
+from ophtimus_edge.engine.client import Died, Engine
+from ophtimus_edge.engine.messages import Answered, Piece, Sampling, Turn
+
+QUESTION = [Turn("system", "You are an expert."), Turn("user", "What is glaucoma?")]
+
+
+async def collect(
+    engine: Engine, turns: list[Turn], max_tokens: int = 1024, **more: float
+) -> tuple[str, Answered]:
+    """The whole text of an answer, and its end."""
+    text, answered = "", None
+    async for event in engine.answer(turns, Sampling(max_tokens=max_tokens, **more)):  # type: ignore[arg-type]
+        assert not isinstance(event, Died)
+        if isinstance(event, Piece):
+            text += event.text
+        elif isinstance(event, Answered):
+            answered = event
+    assert answered is not None
+    return text, answered

@@ -1,0 +1,219 @@
+"""What befalls a worker while it works: killed, halted, its file replaced, removed or cut short."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import ROOT
+from engines import QUESTION, collect
+
+from ophtimus_edge import locations
+from ophtimus_edge.engine.client import Died, Engine
+from ophtimus_edge.engine.messages import Answered, Piece, Sampling, Turn
+from ophtimus_edge.engine.session import Halted
+from ophtimus_edge.errors import EngineError
+from ophtimus_edge.models import store
+
+ENDLESS = Sampling(400, min_tokens=400)
+
+
+def workers() -> set[int]:
+    """Workers that this process started and that still run."""
+    return {
+        child.pid
+        for child in psutil.Process().children(recursive=True)
+        if child.status() != psutil.STATUS_ZOMBIE and "ophtimus_edge.engine.worker" in child.cmdline()
+    }
+
+
+async def test_a_killed_worker_is_reported_with_what_was_written_and_the_next_request_starts_another(
+    tiny_model: Path,
+) -> None:
+    async with Engine() as engine:
+        await engine.load(store.choose(str(tiny_model)), system=QUESTION[0].text)
+        first = engine.process_id
+        assert first
+        text, deaths = "", []
+        async for event in engine.answer(QUESTION, ENDLESS):
+            if isinstance(event, Piece):
+                text += event.text
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(first, signal.SIGKILL)
+            elif isinstance(event, Died):
+                deaths.append(event)
+        assert text
+        assert len(deaths) == 1
+        assert "ended unexpectedly (it was killed" in deaths[0].message
+        assert deaths[0].log_lines
+        assert QUESTION[-1].text not in " ".join(deaths[0].log_lines)
+        _, answered = await collect(engine, QUESTION, 3)
+        assert answered.completion_tokens == 3
+        assert answered.reused_tokens > 0  # the role's prompt was evaluated again with the load
+        assert engine.process_id not in {None, first}
+    assert workers() == set()
+
+
+async def test_a_worker_that_dies_between_two_requests_is_replaced(tiny_model: Path) -> None:
+    async with Engine() as engine:
+        await engine.load(store.choose(str(tiny_model)))
+        ids = await engine.tokenize("glaucoma")
+        assert engine.process_id
+        os.kill(engine.process_id, signal.SIGKILL)
+        psutil.wait_procs([psutil.Process(engine.process_id)], timeout=5)
+        with contextlib.suppress(EngineError):  # it may be sent before the death is known
+            await engine.tokenize("glaucoma")
+        assert await engine.tokenize("glaucoma") == ids
+
+
+async def test_every_other_request_of_a_killed_worker_is_an_error(tiny_model: Path) -> None:
+    async with Engine() as engine:
+        await engine.load(store.choose(str(tiny_model)), sequences=2)
+        pid = engine.process_id
+        assert pid
+        found = []
+        samplings = [Sampling(2), ENDLESS, ENDLESS]
+        with pytest.raises(EngineError, match="killed") as caught:
+            async for done in engine.answer_many([QUESTION] * 3, samplings, 2):
+                found.append(done)
+                os.kill(pid, signal.SIGKILL)
+        assert caught.value.log_lines
+        assert [done.completion_tokens for done in found] == [2]
+        assert len([done async for done in engine.answer_many([QUESTION], [Sampling(2)], 1)]) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGSTOP")
+async def test_a_halted_worker_is_seen_said_and_woken(tiny_model: Path) -> None:
+    async with Engine() as engine:
+        await engine.load(store.choose(str(tiny_model)))
+        expected, _ = await collect(engine, QUESTION, 100, min_tokens=100)
+        assert engine.process_id
+        halted, text, stopped = 0, "", False
+        async for event in engine.answer(QUESTION, Sampling(100, min_tokens=100)):
+            if isinstance(event, Piece):
+                text += event.text
+                if not stopped:
+                    os.kill(engine.process_id, signal.SIGSTOP)
+                    stopped = True
+            halted += isinstance(event, Halted)
+        assert halted == 1
+        assert text == expected
+        os.kill(engine.process_id, signal.SIGSTOP)
+    assert workers() == set()
+
+
+async def test_a_file_replaced_or_removed_while_loaded_goes_on_answering(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(tiny_model, folder)
+    model = store.choose(str(folder))
+    async with Engine() as engine:
+        await engine.load(model)
+        text, _ = await collect(engine, QUESTION, 20)
+        other = tmp_path / "other.gguf"
+        other.write_bytes(b"GGUF, but not this one")
+        other.replace(model.path)
+        await collect(engine, [Turn("user", "x")], 3)
+        assert (await collect(engine, QUESTION, 20))[0] == text
+        model.path.unlink()
+        await collect(engine, [Turn("user", "x")], 3)
+        assert (await collect(engine, QUESTION, 20))[0] == text
+
+
+async def test_a_file_cut_short_under_way_is_reported(tiny_model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(tiny_model, folder)
+    model = store.choose(str(folder), "BF16")
+    ends = []
+    async with Engine() as engine:
+        await engine.load(model)
+        with model.path.open("rb+") as file:
+            file.truncate(4096)
+        async for event in engine.answer(QUESTION, ENDLESS):
+            if isinstance(event, Died | Answered):
+                ends.append(event)
+        assert isinstance(ends[0], Died)
+        assert "cut short" in ends[0].message
+        shutil.copy(tiny_model / model.path.name, model.path)
+        assert (await collect(engine, QUESTION, 3))[1].completion_tokens == 3
+    assert workers() == set()
+
+
+async def test_two_programs_use_one_model_at_the_same_time(tiny_model: Path) -> None:
+    model = store.choose(str(tiny_model))
+    async with Engine() as one, Engine() as other:
+        await one.load(model)
+        await other.load(model)
+        texts = []
+        for engine in (one, other):
+            text, answered = await collect(engine, QUESTION, 20)
+            texts.append(text)
+            assert answered.completion_tokens == 20
+    assert texts[0] == texts[1]
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can become another user")
+def test_a_file_that_may_not_be_read_is_said(tiny_model: Path, tmp_path: Path) -> None:
+    """In a child that first shows that the denial is real: root reads everything."""
+    path = tmp_path / "secret.gguf"
+    shutil.copy(tiny_model / "tiny-Q4_K_M.gguf", path)
+    path.chmod(0o600)
+    script = (
+        "import os, sys\n"
+        "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+        "try:\n"
+        "    open(sys.argv[1], 'rb')\n"
+        "    print('not denied')\n"
+        "except PermissionError:\n"
+        "    print('denied')\n"
+        "from ophtimus_edge.errors import OphtimusError\n"
+        "from ophtimus_edge.models import store\n"
+        "try:\n"
+        "    print(store.choose(sys.argv[1]).name)\n"
+        "except OphtimusError as error:\n"
+        "    print(error.message)\n"
+    )
+    outer = "import sys; exec(sys.argv.pop(1))"  # imports before the change of user may read what it may not
+    command = [sys.executable, "-c", f"import ophtimus_edge.models.store\n{outer}", script, str(path)]
+    for parent in [tmp_path, *tmp_path.parents]:
+        if parent == Path(parent.anchor) or parent == Path("/tmp"):  # noqa: S108
+            break
+        parent.chmod(parent.stat().st_mode | 0o055)
+    result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert result.stdout.splitlines()[0] == "denied"
+    assert "cannot be read: Permission denied" in result.stdout
+    path.chmod(0o644)
+    result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert result.stdout.splitlines() == ["not denied", "tiny"]
+
+
+async def test_a_log_that_has_grown_is_turned_over_and_holds_no_question(tiny_model: Path) -> None:
+    log = locations.engine_log()
+    log.parent.mkdir(parents=True)
+    log.write_bytes(b"old line\n" * 200_000)
+    marked = [Turn("user", "PATIENT-7731 glaucoma")]
+    async with Engine() as engine:
+        await engine.load(store.choose(str(tiny_model)))
+        await collect(engine, marked, 5)
+    assert log.with_suffix(".log.1").read_bytes().startswith(b"old line")
+    assert 0 < log.stat().st_size < 1 << 20
+    assert b"PATIENT-7731" not in log.read_bytes()
+
+
+async def test_many_answers_in_a_row_leave_the_workers_memory_flat(tiny_model: Path) -> None:
+    count = 200 if os.environ.get("OPHTIMUS_CAMPAIGN") == "long" else 40
+    async with Engine() as engine:
+        await engine.load(store.choose(str(tiny_model)))
+        assert engine.process_id
+        process = psutil.Process(engine.process_id)
+        sizes = []
+        for number in range(count + 10):
+            await collect(engine, [Turn("user", f"What is number {number}?")], 12)
+            sizes.append(process.memory_info().rss)
+    assert max(sizes[10:]) <= 1.02 * sizes[9]
