@@ -71,7 +71,9 @@ class WorkerProcess:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=file,
-                env=clean_environment(),
+                # Numpy picks a token here and there; a BLAS with threads of its own would have them in the
+                # worker before it gives up its rights, which only later threads share.
+                env={**clean_environment(), "OPENBLAS_NUM_THREADS": "1"},
             )  # fmt: skip
             return cls(process, log, file.tell())
 
