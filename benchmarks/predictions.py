@@ -76,7 +76,8 @@ def main() -> None:
     print(f"{machine.cpu_name}, {speed.threads} threads: {speed.bandwidth / 1e9:.1f} GB/s, "
           f"{speed.arithmetic / 1e9:.0f} GFLOP/s, {speed.step_s * 1e9:.0f} ns a step")  # fmt: skip
     print("| model | file MB | context | peak memory MB: predicted / measured | ratio (0.9 to 1.1) "
-          "| tokens/s: predicted / measured (from, to) | ratio (0.75 to 1.33) |\n|---|---|---|---|---|---|---|")  # fmt: skip
+          "| tokens/s: predicted / measured (from, to) | ratio (0.75 to 1.33) |")  # fmt: skip
+    print("|---" * 7 + "|")
     for model in [level for name in given.models for level in levels_of(name)]:
         header, size = gguf.check(model.path), model.path.stat().st_size
         found = asyncio.run(measured(model))

@@ -40,7 +40,8 @@ def add_parser(verbs: Any) -> None:
         "command goes on.",
         epilog="With --parallel 1 a row gets the same text on the same machine and release however often the "
         "run was stopped. With more at once, what is computed together moves the last digits of the model's "
-        "numbers, and a text may come out in other words.",
+        "numbers, and a text may come out in other words. In CSV, a cell that a spreadsheet would run as a "
+        "formula gets an apostrophe in front, and the column guarded names it.",
     )
     verb.add_argument("file", type=Path, metavar="FILE", help="the questions: .jsonl, .csv, .tsv, .txt")
     verb.add_argument("--out", type=Path, required=True, metavar="FILE",
@@ -168,7 +169,7 @@ async def _answer(
                 model, on_progress=progress.loading, sequences=options.parallel, system=system
             )
             progress.loaded()
-            for sentence in loaded.reduced:
+            for sentence in [*loaded.reduced, *_too_small(loaded, options)]:
                 progress.note(sentence)
             _compare_machines(loaded, journal, progress)
             left = (row for row in questions.rows(file) if not journal.has(row.number))
@@ -186,6 +187,16 @@ async def _answer(
                     progress.note(
                         f"{journal.done} of {file.total} rows are kept; run the same command to go on."
                     )
+
+
+def _too_small(loaded: Loaded, options: argparse.Namespace) -> Iterator[str]:
+    """The context has room for the longest answers that may come: say so where that leaves places empty."""
+    fit = max(1, (loaded.context - loaded.warmed) // options.max_tokens)
+    if fit < options.parallel:
+        yield (
+            f"The context of {loaded.context} tokens has room for {fit} answers of up to {options.max_tokens} "
+            f"tokens at once, not {options.parallel}; a smaller --max-tokens is faster."
+        )
 
 
 def _compare_machines(loaded: Loaded, journal: Journal, progress: BatchProgress) -> None:

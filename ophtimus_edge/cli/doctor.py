@@ -9,10 +9,18 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.table import Table
 
     from ophtimus_edge.support.examination import Candidate, Examination
+
+
+_ORIGINS = {
+    "demonstration": "demonstration",
+    "installed": "installed",
+    "published": "not on this machine",
+}
+# The columns of a level; the last one, the verdict, takes the rest of the line.
+_WIDTHS = {"  level": 9, "file": 9, "memory": 9, "context": 8, "tokens/s": 8}
 
 
 def add_parser(verbs: Any) -> None:
@@ -76,10 +84,19 @@ def _print(examination: Examination) -> None:
     from rich.console import Console
 
     console = Console(markup=False, highlight=False, emoji=False)
-    console.print(_machine(examination))
-    console.print(_protections(examination))
-    console.print(_models(examination.models))
-    _print_reasons(console, examination.models)
+    for title, table in (
+        ("This machine", _machine(examination)),
+        ("Protections of the process that runs a model", _protections(examination)),
+        ("Models", _headings()),
+    ):
+        console.print(title, style="bold")
+        console.print(table)
+        console.print()
+    for names, candidates in _alike(examination.models):
+        console.print(names, style="bold")
+        console.print(_levels(candidates))
+        console.print()
+    console.print("Memory, tokens a second and the files of models that are not here are predictions.")
 
 
 def _machine(examination: Examination) -> Table:
@@ -88,7 +105,7 @@ def _machine(examination: Examination) -> Table:
     from ophtimus_edge.models.fit import gib
 
     machine, speed = examination.machine, examination.speed
-    table = Table(title="This machine", title_justify="left", box=None, show_header=False, pad_edge=False)
+    table = Table(box=None, show_header=False, pad_edge=False)
     table.add_row("system", f"{machine.system}, {machine.architecture}")
     cores = f"{machine.physical_cores} cores, {machine.usable_cores} usable"
     table.add_row("processor", f"{machine.cpu_name or 'unknown'}: {cores}")
@@ -111,14 +128,14 @@ def _machine(examination: Examination) -> Table:
         table.add_row("  computes on", f"{device.name}: {device.description}")
     if speed:
         measured = f"{speed.bandwidth / 1e9:.0f} GB/s of memory, {speed.arithmetic / 1e9:.0f} GFLOP/s"
-        table.add_row("measured", f"{measured}, with {speed.threads} threads")
+        table.add_row("measured", f"{measured}, threads: {speed.threads}")
     return table
 
 
 def _protections(examination: Examination) -> Table:
     from rich.table import Table
 
-    table = Table(title="\nProtections", title_justify="left", box=None, show_header=False, pad_edge=False)
+    table = Table(box=None, show_header=False, pad_edge=False)
     for name, state in examination.protections.items():
         table.add_row(name, state)
     if not examination.protections:
@@ -126,52 +143,51 @@ def _protections(examination: Examination) -> Table:
     return table
 
 
-def _models(models: list[Candidate]) -> Table:
-    from rich import box
+def _columns() -> Table:
+    """A table of levels without rows; all of them stand under one another with the same columns."""
     from rich.table import Table
 
-    from ophtimus_edge.models.fit import gib
-
-    table = Table(title="\nModels", title_justify="left", box=box.SIMPLE, pad_edge=False)
-    for heading in ("model", "level"):
-        table.add_column(heading, overflow="fold")
-    for heading in ("file", "memory", "context", "tokens/s"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
-    last = ""
-    for names, candidate in _alike(models):
-        if candidate.verdict == "damaged":
-            table.add_row(names, candidate.level, "", "", "", "", candidate.verdict)
-            continue
-        rate = candidate.tokens_per_s
-        table.add_row(
-            names if names != last else "",
-            candidate.level,
-            gib(candidate.file_bytes),
-            gib(candidate.memory_bytes),
-            f"{candidate.context:,}",
-            f"{rate:.0f}" if rate and rate >= 10 else f"{rate:.1f}" if rate else "unknown",
-            candidate.verdict,
-        )
-        last = names
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, width in _WIDTHS.items():
+        table.add_column(width=width, no_wrap=True, justify="left" if name == "  level" else "right")
+    table.add_column(overflow="fold")
     return table
 
 
-def _print_reasons(console: Console, models: list[Candidate]) -> None:
-    """Why a model is slow, or does not fit, or cannot be used."""
-    for names, candidate in _alike(models):
-        if candidate.verdict != "fits":
-            console.print(f"{names} {candidate.level}: {candidate.reason}".replace("  ", " "))
-    console.print("\nTokens/s, memory and the files of models that are not here yet are predictions.")
+def _headings() -> Table:
+    table = _columns()
+    table.add_row(*_WIDTHS, "verdict")
+    return table
 
 
-def _alike(models: list[Candidate]) -> list[tuple[str, Candidate]]:
-    """The models with their names; published ones that are alike in everything but the name stand together."""
-    names: dict[tuple[str, str, int], list[str]] = {}
-    first: dict[tuple[str, str, int], Candidate] = {}
+def _levels(candidates: list[Candidate]) -> Table:
+    from ophtimus_edge.models.fit import gib
+
+    table = _columns()
+    for candidate in candidates:
+        rate, verdict = candidate.tokens_per_s, str(candidate.verdict)
+        if verdict != "fits":
+            verdict = f"{verdict}: {candidate.reason}"
+        known = candidate.verdict != "damaged"
+        table.add_row(
+            f"  {candidate.level}",
+            gib(candidate.file_bytes) if known else "",
+            gib(candidate.memory_bytes) if known else "",
+            f"{candidate.context:,}" if known else "",
+            (f"{rate:.0f}" if rate >= 10 else f"{rate:.1f}") if rate else "",
+            verdict,
+        )
+    return table
+
+
+def _alike(models: list[Candidate]) -> Iterator[tuple[str, list[Candidate]]]:
+    """The models with their levels; published ones that are alike in everything but the name are one."""
+    levels: dict[tuple[str, str], list[Candidate]] = {}
     for candidate in models:
-        alone = "" if candidate.origin == "published" else candidate.model
-        key = (alone, candidate.level, candidate.file_bytes)
-        names.setdefault(key, []).append(candidate.model)
-        first.setdefault(key, candidate)
-    return [(", ".join(dict.fromkeys(names[key])), candidate) for key, candidate in first.items()]
+        levels.setdefault((candidate.origin, candidate.model), []).append(candidate)
+    names: dict[tuple[str, object], list[str]] = {}
+    for (origin, model), candidates in levels.items():
+        sizes = tuple(candidate.file_bytes for candidate in candidates)
+        names.setdefault((origin, sizes if origin == "published" else model), []).append(model)
+    for (origin, _), alike in names.items():
+        yield f"{', '.join(alike)} ({_ORIGINS[origin]})", levels[origin, alike[0]]

@@ -21,7 +21,9 @@ EXPLAINED = (
 
 def add_parser(verbs: Any) -> None:
     """Add the verb to the command line."""
-    verb = verbs.add_parser("models", help="list, add, remove or verify models", description=__doc__)
+    verb = verbs.add_parser(
+        "models", help="list, add, remove or verify models", description="The store of installed models."
+    )
     actions = verb.add_subparsers(dest="action", metavar="ACTION", required=True)
 
     def action(name: str, text: str) -> Any:

@@ -257,7 +257,7 @@ def judge(
         )
     if tokens_per_s and tokens_per_s < READING_SPEED:
         return Judgement(
-            "slow", f"it writes about {tokens_per_s:.1f} tokens a second; one reads {READING_SPEED:.0f}."
+            "slow", f"it writes more slowly than one reads, {READING_SPEED:.0f} tokens a second."
         )
     return Judgement("fits", f"it needs {gib(need)} of memory; {gib(free or has)} are free.")
 

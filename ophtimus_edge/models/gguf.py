@@ -224,9 +224,7 @@ class _Cursor:
 
     def skip_strings(self, count: int) -> None:
         """Skip an array of strings; a vocabulary has hundreds of thousands, so this loop is bare."""
-        self.strings += count
-        if self.strings > _MAX_STRINGS:
-            raise _invalid(f"its arrays hold {self.strings} texts")
+        self._count(count)
         data, at, end = self.data, self.at, len(self.data)
         unpack = struct.Struct("<Q").unpack_from
         for _ in range(count):
@@ -244,15 +242,30 @@ class _Cursor:
         """
         if count > _MAX_TOKENS:
             raise _invalid(f"its vocabulary has {count} tokens")
-        data, at = self.data, self.at
-        self.skip_strings(count)
+        self._count(count)
+        data, at, end = self.data, self.at, len(self.data)
         unpack = struct.Struct("<Q").unpack_from
-        seen: set[bytes] = set()
-        for index in range(count):
-            start, at = at + 8, at + 8 + unpack(data, at)[0]
-            seen.add(data[start:at].partition(b"\0")[0] or b"[EMPTY_%d]" % index)
-        if len(seen) < count:
+        words = []
+        for _ in range(count):
+            if at + 8 > end:
+                raise _ShortReadError
+            start = at + 8
+            at = start + unpack(data, at)[0]
+            words.append(data[start:at])
+        if at > end:
+            raise _ShortReadError
+        self.at = at
+        different = set(words)
+        if b"" in different or b"\0" in b"".join(words):
+            cut = (word.partition(b"\0")[0] for word in words)
+            different = {word or b"[EMPTY_%d]" % index for index, word in enumerate(cut)}
+        if len(different) < count:
             raise _invalid("a token occurs twice in its vocabulary")
+
+    def _count(self, strings: int) -> None:
+        self.strings += strings
+        if self.strings > _MAX_STRINGS:
+            raise _invalid(f"its arrays hold {self.strings} texts")
 
     def _keep(self, length: int) -> None:
         self.kept += length

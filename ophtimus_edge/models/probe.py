@@ -12,21 +12,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from functools import partial
 
 import msgspec
 
 from ophtimus_edge.errors import OphtimusError
 from ophtimus_edge.models.hardware import Machine
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
 _ROUNDS = 3
 _ROUND_S = 0.25
-_MATRIX = 768  # three of them take 7 MB: in the caches of any processor of the last ten years
-_STEPS = 100_000
+_MATRIX = 384  # two of them take 1.2 MB, of each thread: in the caches of any processor of ten years
+_STEPS, _STEP_ROUNDS = 10_000, 100
 _LARGEST_MIB = 512  # read in turn by all threads: far beyond the caches
 _PATIENCE_S = 60.0
 
@@ -63,7 +59,7 @@ def run(machine: Machine, threads: int) -> Probe:
     # An eighth of what is free: a machine that is short of memory must not swap for this.
     mib = max(32, min(_LARGEST_MIB, machine.available_bytes // 8 >> 20))
     command = [sys.executable, "-X", "utf8", "-s", "-m", "ophtimus_edge.models.probe", str(threads), str(mib)]
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     try:
         child = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, env=environment, timeout=_PATIENCE_S, check=False
@@ -78,40 +74,46 @@ def run(machine: Machine, threads: int) -> Probe:
 
 
 def measure(threads: int, mib: int) -> Probe:
-    """Measure in this process.
+    """Measure in this process, whose numpy must have been told to compute with one thread.
 
     Args:
-        threads: that read and compute together; numpy's own must have been told before its import.
+        threads: that read and compute together.
         mib: MiB of memory to read, all threads together.
     """
     import numpy as np
 
+    steps = [_step()]
     size = (mib << 20) // 4 // threads
     parts = [np.ones(size, np.float32) for _ in range(threads)]
-    bandwidth = max(_read_round(parts) for _ in range(_ROUNDS))
+    bandwidth = _together([(part.max, part.nbytes) for part in parts])
     del parts
-    left = np.full((_MATRIX, _MATRIX), 0.5, np.float32)
-    product = np.empty_like(left)
-    left.dot(left, out=product)  # the first one starts numpy's threads
-    arithmetic = max(
-        _rate(lambda: left.dot(left, out=product), 2 * _MATRIX**3) for _ in range(_ROUNDS)
-    )  # fmt: skip
-    return Probe(threads, bandwidth, arithmetic, min(_step() for _ in range(2 * _ROUNDS)))
+    steps.append(_step())
+    matrix = np.full((_MATRIX, _MATRIX), 0.5, np.float32)
+    products = [partial(matrix.dot, matrix, out=np.empty_like(matrix)) for _ in range(threads)]
+    arithmetic = _together([(product, 2 * _MATRIX**3) for product in products])
+    return Probe(threads, bandwidth, arithmetic, min(*steps, _step()))
 
 
-def _read_round(parts: "list[npt.NDArray[np.float32]]") -> float:
-    """Bytes a second that all threads read together; numpy lets go of the interpreter while it reads."""
-    rates = [0.0] * len(parts)
+def _together(works: list[tuple[Callable[[], object], int]]) -> float:
+    """How much a second threads do together, each a work that does an amount at a time.
 
-    def read(index: int) -> None:
-        rates[index] = _rate(parts[index].max, parts[index].nbytes)
+    Numpy lets go of the interpreter while it reads or multiplies. Each thread works for itself, so that
+    one that another program holds up does not hold up the others.
+    """
+    best = 0.0
+    for _ in range(_ROUNDS):
+        rates = [0.0] * len(works)
 
-    threads = [threading.Thread(target=read, args=(index,)) for index in range(len(parts))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return sum(rates)
+        def measured(index: int, rates: list[float] = rates) -> None:
+            rates[index] = _rate(*works[index])
+
+        threads = [threading.Thread(target=measured, args=(index,)) for index in range(len(works))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        best = max(best, sum(rates))
+    return best
 
 
 def _rate(work: Callable[[], object], amount: int) -> float:
@@ -124,11 +126,14 @@ def _rate(work: Callable[[], object], amount: int) -> float:
 
 
 def _step() -> float:
-    """Seconds a step of a loop that adds."""
-    total, start = 0, time.perf_counter()
-    for step in range(_STEPS):
-        total += step
-    return (time.perf_counter() - start) / _STEPS
+    """Seconds a step of a loop that adds, the shortest of some rounds."""
+    rounds = []
+    for _ in range(_STEP_ROUNDS):
+        total, start = 0, time.perf_counter()
+        for step in range(_STEPS):
+            total += step
+        rounds.append((time.perf_counter() - start) / _STEPS)
+    return min(rounds)
 
 
 def _ending(code: int, error: Exception) -> str:

@@ -5,6 +5,7 @@ two documents that this program writes here, and the logs of the engine, which h
 home folder, the names of people and of the machine are replaced in all of them.
 """
 
+import contextlib
 import getpass
 import os
 import platform
@@ -104,10 +105,8 @@ class _Hiding:
         homes |= {home.replace("\\", "\\\\") for home in homes}
         self._homes = sorted((home for home in homes if len(home) > 1), key=len, reverse=True)
         names = {Path.home().name, *(os.environ.get(key, "") for key in ("USER", "LOGNAME", "USERNAME"))}
-        try:
+        with contextlib.suppress(OSError, KeyError, ImportError):  # a user without a name
             names.add(getpass.getuser())
-        except (OSError, KeyError, ImportError):
-            pass  # a user without a name
         self._people = _words(names, "<user>")
         self._machine = _words({platform.node(), platform.node().split(".")[0]}, "<computer>")
 

@@ -30,6 +30,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """A model at a level, and what it would be like here.
 
     Attributes:
+        model: the name by which it is asked for, where it is installed; else as its makers call it.
         origin: ``published`` models are not on this machine; their sizes are expected ones.
         verdict: ``damaged`` where the file cannot be used at all.
         reason: one sentence.
@@ -147,15 +148,18 @@ def _disk(folder: Path) -> tuple[int, int]:
     return usage.total, usage.free
 
 
-def _candidates(
-    machine: hardware.Machine, speed: probe.Probe | None, disk_free: int
-) -> Iterator[Candidate]:
-    yield from _of_folder(locations.demo_folder(), "demonstration", machine, speed)
+def _candidates(machine: hardware.Machine, speed: probe.Probe | None, disk_free: int) -> Iterator[Candidate]:
     here: set[str] = set()
-    for name in store.installed():
-        for candidate in _of_folder(locations.models_folder() / name, "installed", machine, speed):
-            here.add(candidate.model)
-            yield candidate
+    folders: list[tuple[str, Path, Origin]] = [("", locations.demo_folder(), "demonstration")]
+    folders += [(name, locations.models_folder() / name, "installed") for name in store.installed()]
+    for name, folder, origin in folders:
+        try:
+            description = read_model_folder(folder)
+        except OphtimusError as error:
+            yield _damaged(name, "", origin, error)
+            continue
+        here.add(description.name)
+        yield from _of_folder(name or description.name, folder, description, origin, machine, speed)
     for published in specialties.catalog():
         if published.name in here:
             continue
@@ -165,23 +169,23 @@ def _candidates(
 
 
 def _of_folder(
-    folder: Path, origin: Origin, machine: hardware.Machine, speed: probe.Probe | None
+    name: str,
+    folder: Path,
+    description: ModelFolder,
+    origin: Origin,
+    machine: hardware.Machine,
+    speed: probe.Probe | None,
 ) -> Iterator[Candidate]:
-    try:
-        description: ModelFolder = read_model_folder(folder)
-    except OphtimusError as error:
-        yield _damaged(folder.name, "", origin, error)
-        return
-    name = sanitize(description.name)
     for entry in description.levels:
         path = folder / entry.file
+        level = sanitize(entry.level)
         try:
             header = gguf.check(path)
             size = path.stat().st_size
         except (OphtimusError, OSError) as error:
-            yield _damaged(name, sanitize(entry.level), origin, error)
+            yield _damaged(name, level, origin, error)
         else:
-            yield _candidate(name, sanitize(entry.level), origin, header, size, machine, speed, None)
+            yield _candidate(sanitize(name), level, origin, header, size, machine, speed, None)
 
 
 def _damaged(name: str, level: str, origin: Origin, error: Exception) -> Candidate:

@@ -1,7 +1,9 @@
+import contextlib
 import csv
 import io
 import json
 import os
+import pty
 import signal
 import subprocess
 import time
@@ -16,7 +18,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ophtimus_edge.batch import journal, questions, spreadsheet
+from ophtimus_edge.batch.answering import answers
+from ophtimus_edge.batch.questions import Row
+from ophtimus_edge.engine.client import Engine
+from ophtimus_edge.engine.messages import Sampling
 from ophtimus_edge.errors import FolderNotWritableError, QuestionError, UsageError
+from ophtimus_edge.models import store
 
 FEW = ["What is glaucoma?", "녹내장이란 무엇인가요?", "What is a cataract?"]
 
@@ -248,16 +255,30 @@ def test_a_base_model_completes_only_in_the_free_role(
 # Seeds, and what decides a text
 
 
-def test_one_by_one_a_text_depends_on_no_other_row(answer: Any, tmp_path: Path) -> None:
-    asked = [f"What is the treatment of {name}?" for name in ("glaucoma", "uveitis", "keratitis", "amblyopia")]
-    words = ("--parallel", "1", "--temperature", "1", "--seed", "5", "--max-tokens", "100")
-    assert answer(written(tmp_path / "all.txt", "\n".join(asked)), "all.jsonl", *words).returncode == 0
-    together = {record["question"]: record["answer"] for record in lines_of(tmp_path / "all.jsonl")}
-    for number, question in enumerate(asked):
-        out = f"{number}.jsonl"
-        assert answer(written(tmp_path / "one.txt", question), out, *words).returncode == 0
-        (alone,) = lines_of(tmp_path / out)
-        assert alone["answer"] == together[question]
+@pytest.mark.parametrize(("model", "temperature"), [("tiny", 0.0), ("demo", 2.0)])
+async def test_one_by_one_a_text_depends_on_no_other_row(
+    tiny_model: Path, model: str, temperature: float
+) -> None:
+    """Greedy words and drawn ones show different slips of the numbers; both came about here."""
+    names = "glaucoma cataract uveitis keratitis amblyopia strabismus myopia presbyopia scleritis blepharitis"
+    rows = [
+        Row(number, f"What is the treatment of {name}?", {})
+        for number, name in enumerate(names.split(), start=1)
+    ]
+
+    async def texts(engine: Engine, asked: list[Row]) -> dict[int, str]:
+        found = {}
+        sampling = Sampling(max_tokens=300, temperature=temperature, seed=5)
+        async for outcome in answers(engine, asked, "clinical", lambda _row: sampling, 1):
+            assert outcome.finished
+            found[outcome.row.number] = outcome.finished.text
+        return found
+
+    async with Engine() as engine:
+        await engine.load(store.choose(str(tiny_model) if model == "tiny" else model), sequences=1)
+        together = await texts(engine, rows)
+        alone = {number: text for row in rows for number, text in (await texts(engine, [row])).items()}
+    assert alone == together
 
 
 def test_a_given_seed_is_every_rows_and_a_drawn_one_is_each_rows_own(answer: Any, tmp_path: Path) -> None:
@@ -452,6 +473,33 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(
     assert "of 150 rows are there already" in result.stderr
     assert [record["row"] for record in lines_of(out)] == list(range(1, 151))
     assert 2 <= sum(" left." in line for line in result.stderr.splitlines()) <= 10
+
+
+def test_at_a_terminal_a_bar_shows_the_time_left(tiny_model: Path, many: Path, tmp_path: Path) -> None:
+    leader, follower = pty.openpty()
+    words = batch_words(many, tmp_path / "out.jsonl", tiny_model)
+    with subprocess.Popen(
+        words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=follower
+    ) as process:
+        os.close(follower)
+        shown = b""
+        with contextlib.suppress(OSError):  # how Linux says that the other side is closed
+            while data := os.read(leader, 65536):
+                shown += data
+        assert process.wait(timeout=60) == 0
+        assert process.stdout is not None
+        assert process.stdout.read() == b""
+    os.close(leader)
+    assert b"answering" in shown
+    assert b"/150" in shown
+    assert b" left" in shown
+    assert shown.rstrip().endswith(b"150 of 150 questions answered: " + bytes(tmp_path / "out.jsonl"))
+
+
+def test_where_the_context_is_small_it_says_how_many_fit(answer: Any, tmp_path: Path) -> None:
+    source = written(tmp_path / "in.txt", FEW[0])
+    assert "has room for" not in answer(source, "a.jsonl").stderr
+    assert "room for 1 answers of up to 400" in answer(source, "b.jsonl", "--max-tokens", "400").stderr
 
 
 def test_a_worker_that_dies_is_replaced(tiny_model: Path, many: Path, tmp_path: Path) -> None:

@@ -37,10 +37,13 @@ def test_the_table_says_what_the_machine_has_and_which_models_fit(ophtimus: Comm
     assert any(line.startswith("instructions") and machine.cpu_flags[0] in line for line in lines)
     assert any(line.startswith("llama.cpp") and "llama-cpp-python" in line for line in lines)
     assert "Protections" in result.stdout
-    demo = next(line for line in lines if line.startswith("Ophtimus-Demo"))
-    assert demo.split()[-1] == "fits"
+    at = lines.index("Ophtimus-Demo (demonstration)")
+    assert [line.split()[0] for line in lines[at + 1 : at + 3]] == ["BF16", "Q4_K_M"]
+    assert lines[at + 1].split()[-1] in {"fits", "5."}
+    # Models of one size stand together, each named.
     for model in catalog():
-        assert model.name.split("-")[0] in result.stdout
+        assert model.name in result.stdout
+    assert sum(line.split()[:1] == ["Q2_K"] for line in lines) == 3
     assert max(map(len, lines)) <= 80
 
 
@@ -67,13 +70,17 @@ def test_json_holds_every_model_and_level(ophtimus: Command, tiny_model: Path) -
         assert model["verdict"] in {"fits", "slow"}
         assert model["tokens_per_s"] > 0
         assert model["memory_bytes"] > model["file_bytes"] > 0
-    installed = [(model["level"], model["verdict"]) for model in found["models"] if model["origin"] == "installed"]
+    installed = [
+        (model["level"], model["verdict"]) for model in found["models"] if model["origin"] == "installed"
+    ]
     assert sorted(installed) == [
         ("BF16", "damaged"), ("BF16", "fits"), ("Q4_K_M", "damaged"), ("Q4_K_M", "fits"),
     ]  # fmt: skip
     reasons = [model["reason"] for model in found["models"] if model["verdict"] == "damaged"]
     assert any("cut short" in reason for reason in reasons)
-    published = {(model["model"], model["level"]) for model in found["models"] if model["origin"] == "published"}
+    published = {
+        (model["model"], model["level"]) for model in found["models"] if model["origin"] == "published"
+    }
     assert published == {(model.name, level) for model in catalog() for level in shapes.LEVELS}
 
 
@@ -107,7 +114,10 @@ def test_the_bundle_holds_logs_and_versions_and_nothing_that_was_asked(
     (log.parent / "engine.log.bak").write_text(SECRET, encoding="utf-8")
     target = tmp_path / "bundle.zip"
     result = subprocess.run(
-        [str(BIN / "ophtimus"), "doctor", "--bundle", str(target)], capture_output=True, text=True, check=False
+        [str(BIN / "ophtimus"), "doctor", "--bundle", str(target)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert result.returncode == 0, result.stderr
     with zipfile.ZipFile(target) as archive:
@@ -139,7 +149,9 @@ def test_a_bundle_overwrites_nothing_and_says_where_it_cannot_be_written(
 def test_a_processor_that_numpy_was_not_built_for_is_said(tmp_path: Path) -> None:
     # What numpy's import does there: it ends the process with an illegal instruction.
     (tmp_path / "numpy").mkdir()
-    (tmp_path / "numpy" / "__init__.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGILL)\n")
+    (tmp_path / "numpy" / "__init__.py").write_text(
+        "import os, signal\nos.kill(os.getpid(), signal.SIGILL)\n"
+    )
     result = subprocess.run(
         [str(BIN / "ophtimus"), "doctor", "--json"],
         env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False,

@@ -17,14 +17,14 @@ from types import BuiltinMethodType, CodeType
 from typing import Any
 
 import jinja2
-from jinja2 import filters, nodes, tests
+from jinja2 import filters, tests
 from jinja2.exceptions import SecurityError, TemplateRuntimeError, TemplateSyntaxError
-from jinja2.ext import Extension, LoopControlExtension
-from jinja2.parser import Parser
+from jinja2.ext import LoopControlExtension
 from jinja2.runtime import Context, LoopContext, Macro, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace, pass_context
-from jinja2.visitor import NodeTransformer
+
+from ophtimus_edge.engine.worker.rewriting import Generation, Rewriting, size_of
 
 # The longest chat templates in use have about 20,000 characters and 3,000 nodes.
 _MAX_TEMPLATE = 1 << 16
@@ -37,12 +37,6 @@ _MAX_DEPTH = 32  # of values inside values; Python's hash of a tuple has no limi
 _MAX_BITS = 4096
 _MACRO = 60  # what a macro's call costs beside its body: many calls of Python's
 
-_NODES = {
-    "Template", "Output", "TemplateData", "Const", "Name", "NSRef", "Tuple", "List", "Dict", "Pair", "Keyword",
-    "CondExpr", "Filter", "Test", "Call", "Getitem", "Getattr", "Slice", "Concat", "Compare", "Operand", "Add",
-    "Sub", "Mul", "Div", "FloorDiv", "Mod", "Pow", "And", "Or", "Not", "Neg", "Pos", "For", "If", "Macro",
-    "CallBlock", "FilterBlock", "With", "Assign", "AssignBlock", "Continue", "Break",
-}  # fmt: skip
 _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "eq": operator.eq,
     "ne": operator.ne,
@@ -89,7 +83,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
             lstrip_blocks=True,
             optimized=False,  # nothing is computed while a template is compiled
             finalize=self.printed,
-            extensions=[LoopControlExtension, _Generation],
+            extensions=[LoopControlExtension, Generation],
         )
         self._work = 0
         self._weights: dict[int, tuple[object, int, int]] = {}
@@ -110,9 +104,9 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         if len(text) > _MAX_TEMPLATE:
             raise TemplateSyntaxError(f"it has {len(text)} characters", 1)
         tree = self.parse(text)
-        if _size([tree]) > _MAX_NODES:
+        if size_of([tree]) > _MAX_NODES:
             raise TemplateSyntaxError("it has too many parts", 1)
-        tree = _Rewriting().visit(tree)
+        tree = Rewriting().visit(tree)
         tree.set_environment(self)
         return jinja2.Template.from_code(self, self.compile(tree), self.globals)
 
@@ -195,8 +189,8 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         """What it costs to look at a value; what is not plain data is looked at from outside."""
         return self._cost(value) if isinstance(value, (str, int, *_COLLECTIONS)) else 1
 
-    def _made(self, value: Any) -> Any:
-        """A value that was made by a step, counted; what would be made item by item is made now."""
+    def made(self, value: Any) -> Any:
+        """A value that a step made, counted; what would be made item by item is made now."""
         if isinstance(value, _MADE_NOW):
             value = list(value)
         if isinstance(value, (str, *_COLLECTIONS)):
@@ -207,9 +201,9 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
     def text(self, value: object) -> str:
         """A value as text."""
         self.charge(self._cost(value))
-        return value if isinstance(value, str) else str(self._made(str(value)))
+        return value if isinstance(value, str) else str(self.made(str(value)))
 
-    # What a template's parts are rewritten to; see _Rewriting
+    # What a template's parts are rewritten to
 
     def counted(self, items: Iterable[Any], cost: int) -> list[Any]:
         """What a loop goes through, each item at the cost of the loop's body."""
@@ -219,24 +213,16 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
             self.charge(cost * len(items))
         return list(items)
 
-    def entered(self, cost: int) -> None:
-        """A macro begins."""
-        self.charge(cost)
-
-    def collected(self, items: Any) -> Any:
-        """A list or tuple that the template writes out."""
-        return self._made(items)
-
     def mapped(self, *pairs: tuple[Any, Any]) -> Any:
         """A dictionary that the template writes out."""
         self.charge(sum(self._cost(key) for key, _ in pairs))
-        return self._made(dict(pairs))
+        return self.made(dict(pairs))
 
     def sliced(self, value: Any, start: Any, stop: Any, step: Any) -> Any:
         """A part of a text or list."""
         if not isinstance(value, str | list | tuple | range | Undefined):
             raise TemplateRuntimeError(f"it slices a {type(value).__name__}")
-        return self._made(value[slice(start, stop, step)])
+        return self.made(value[slice(start, stop, step)])
 
     def joined(self, *values: object) -> str:
         """Values as texts, one behind the other."""
@@ -266,7 +252,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         for piece in pieces:
             self.charge(1 + len(piece) // _CHARACTERS)
             parts.append(piece)
-        return str(self._made("".join(parts)))
+        return str(self.made("".join(parts)))
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         """An item or attribute."""
@@ -305,7 +291,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
             sequence, times = (right, left) if isinstance(left, int) else (left, right)
             if isinstance(sequence, str | list | tuple) and isinstance(times, int):
                 self._expect(len(sequence) * max(times, 0))
-        return self._made(self.binop_table[symbol](left, right))
+        return self.made(self.binop_table[symbol](left, right))
 
     def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805
         """Call a macro, one of this environment's functions, or a method of plain data."""
@@ -324,7 +310,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         if isinstance(receiver, str) and method == "join":
             return __self._join(receiver, *args, **kwargs)
         __self.charge(sum(map(__self._cost, (receiver, *args, *kwargs.values()))))
-        return __self._made(__obj(*args, **kwargs))
+        return __self.made(__obj(*args, **kwargs))
 
     # Functions, filters and tests
 
@@ -335,7 +321,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
 
     def _dict(self, *args: Any, **kwargs: Any) -> Any:
         self.charge(sum(map(self._cost, (*args, *kwargs.values()))))
-        return self._made(dict(*args, **kwargs))
+        return self.made(dict(*args, **kwargs))
 
     def _namespace(self, *args: Any, **kwargs: Any) -> Namespace:
         self.charge(sum(map(self._cost, args)))
@@ -352,7 +338,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         @functools.wraps(function)
         def bounded(*args: Any, **kwargs: Any) -> Any:
             self.charge(1 + factor * sum(map(self._cost, (*args[passed:], *kwargs.values()))))
-            return self._made(function(*args, **kwargs))
+            return self.made(function(*args, **kwargs))
 
         return bounded
 
@@ -374,7 +360,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         text, limit = self.text(s), -1 if count is None else count
         old, new = self.text(old), self.text(new)
         self._expect(text.count(old) * len(new))
-        return str(self._made(text.replace(old, new, limit)))
+        return str(self.made(text.replace(old, new, limit)))
 
     def _join(self, separator: str, items: Iterable[Any]) -> str:
         parts = self.counted(items, 1)
@@ -393,7 +379,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         text = self.text(s)
         size = len(width) if isinstance(width, str) else width
         self._expect((1 + text.count("\n")) * max(size, 0))
-        return str(self._made(filters.do_indent(text, width, first, blank)))
+        return str(self.made(filters.do_indent(text, width, first, blank)))
 
     def _json(
         self,
@@ -408,98 +394,5 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         if size > 16 or any(len(separator) > 16 for separator in separators or ()):
             raise TemplateRuntimeError("it indents too far")
         self.charge(4 * self._cost(value))
-        return str(
-            self._made(
-                json.dumps(
-                    value,
-                    ensure_ascii=ensure_ascii,
-                    indent=indent,
-                    separators=separators,
-                    sort_keys=sort_keys,
-                )
-            )
-        )
-
-
-class _Generation(Extension):
-    """``{% generation %}``, which marks for a trainer what the assistant wrote, and writes nothing."""
-
-    tags = {"generation"}  # noqa: RUF012 - as jinja2 declares it
-
-    def parse(self, parser: Parser) -> nodes.Node:
-        lineno = next(parser.stream).lineno
-        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
-        return nodes.With([], [], body, lineno=lineno)
-
-
-class _Rewriting(NodeTransformer):
-    """Refuses what a chat template does not need, and routes through the environment what is counted."""
-
-    def visit(self, node: nodes.Node, *args: Any, **kwargs: Any) -> Any:
-        kind = type(node).__name__
-        if kind not in _NODES:
-            raise TemplateSyntaxError(f"it uses {kind.lower()}", node.lineno or 1)
-        return super().visit(node, *args, **kwargs)
-
-    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802 - named by jinja2
-        if node.recursive:
-            raise TemplateSyntaxError("it uses a recursive loop", node.lineno)
-        cost = 1 + _size(node.body) + (_size([node.test]) if node.test else 0)
-        self.generic_visit(node)
-        node.iter = _call(node, "counted", node.iter, nodes.Const(cost))
-        return node
-
-    def visit_Macro(self, node: nodes.Macro | nodes.CallBlock) -> nodes.Node:  # noqa: N802
-        cost = 1 + _size([*node.body, *node.defaults])
-        self.generic_visit(node)
-        entered = nodes.ExprStmt(_call(node, "entered", nodes.Const(cost)), lineno=node.lineno)
-        node.body.insert(0, entered)
-        return node
-
-    visit_CallBlock = visit_Macro  # noqa: N815
-
-    def visit_List(self, node: nodes.List | nodes.Tuple) -> nodes.Node:  # noqa: N802
-        self.generic_visit(node)
-        stored = isinstance(node, nodes.Tuple) and node.ctx != "load"
-        return node if stored else _call(node, "collected", node)
-
-    visit_Tuple = visit_List  # noqa: N815
-
-    def visit_Dict(self, node: nodes.Dict) -> nodes.Node:  # noqa: N802
-        self.generic_visit(node)
-        return _call(node, "mapped", *(nodes.Tuple([pair.key, pair.value], "load") for pair in node.items))
-
-    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:  # noqa: N802
-        self.generic_visit(node)
-        if not isinstance(node.arg, nodes.Slice):
-            return node
-        limits = (node.arg.start, node.arg.stop, node.arg.step)
-        return _call(node, "sliced", node.node, *(limit or nodes.Const(None) for limit in limits))
-
-    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
-        self.generic_visit(node)
-        return _call(node, "joined", *node.nodes)
-
-    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802
-        self.generic_visit(node)
-        rest = [part for operand in node.ops for part in (nodes.Const(operand.op), operand.expr)]
-        return _call(node, "compared", node.expr, *rest)
-
-    def visit_NSRef(self, node: nodes.NSRef) -> nodes.Node:  # noqa: N802
-        if node.attr.startswith("_"):
-            raise TemplateSyntaxError("it sets an attribute that Python uses itself", node.lineno)
-        return node
-
-
-def _call(node: nodes.Node, name: str, *args: nodes.Node) -> nodes.Call:
-    """The call of a method of the environment, in the place of a node."""
-    return nodes.Call(nodes.EnvironmentAttribute(name), list(args), [], None, None, lineno=node.lineno)
-
-
-def _size(tree: list[nodes.Node]) -> int:
-    """The number of nodes in trees."""
-    count, waiting = 0, list(tree)
-    while waiting:
-        count += 1
-        waiting += waiting.pop().iter_child_nodes()
-    return count
+        options: dict[str, Any] = {"ensure_ascii": ensure_ascii, "indent": indent, "separators": separators}
+        return str(self.made(json.dumps(value, sort_keys=sort_keys, **options)))
