@@ -91,10 +91,16 @@ def _attached(name: str) -> Iterator[memoryview | mmap.mmap]:
     Before Python 3.13, SharedMemory would start a process that removes it when this one ends, and this
     one may start none.
     """
-    if sys.platform == "win32" or sys.version_info >= (3, 13):
-        memory = SharedMemory(name) if sys.platform == "win32" else SharedMemory(name, track=False)
+    if sys.platform == "win32":
+        memory = SharedMemory(name)
         try:
-            yield memory.buf
+            yield _buffer(memory)
+        finally:
+            memory.close()
+    elif sys.version_info >= (3, 13):
+        memory = SharedMemory(name, track=False)
+        try:
+            yield _buffer(memory)
         finally:
             memory.close()
     else:
@@ -107,3 +113,8 @@ def _attached(name: str) -> Iterator[memoryview | mmap.mmap]:
             os.close(descriptor)
         with mapped:
             yield mapped
+
+
+def _buffer(memory: SharedMemory) -> memoryview:
+    assert memory.buf is not None  # noqa: S101 - it has just been opened
+    return memory.buf
