@@ -97,6 +97,17 @@ class Context:
         self._kept = self._kept[:count]
         return len(self._kept)
 
+    def hold(self, ids: Sequence[int]) -> None:
+        """Have exactly these tokens evaluated, in the same slices whatever was there before.
+
+        Raises:
+            StoppedError: the request was cancelled.
+            DecodeError: llama.cpp failed.
+        """
+        if list(ids) != self._kept[: len(ids)] or self.roll_back(len(ids)) != len(ids):
+            self.clear()
+            self.read(ids)
+
     def clear(self) -> None:
         """Forget everything."""
         llama_cpp.llama_memory_clear(self._memory, False)

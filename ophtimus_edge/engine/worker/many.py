@@ -61,8 +61,10 @@ def answer_many(
             channel.send(_refused(request.id, index, sampling, message, "Convert the model again."))
     if not waiting:
         return
-    shared = _common([job.ids for job in waiting])
-    context.read(waiting[0].ids[:shared]) if shared else context.clear()
+    prefix = _beginning(request, model, template)
+    begin_so = all(job.ids[: len(prefix)] == prefix and len(job.ids) > len(prefix) for job in waiting)
+    shared = len(prefix) if begin_so else 0
+    context.hold(prefix[:shared])
     free = list(range(1, min(request.parallel, context.sequences) + 1))
     active: list[_Job] = []
     try:
@@ -80,13 +82,16 @@ def answer_many(
             _end(job, context)
 
 
-def _common(prompts: list[list[int]]) -> int:
-    """How many tokens all prompts begin with, leaving each at least one of its own."""
-    low, high = min(prompts), max(prompts)
-    shared = next(
-        (at for at, (one, other) in enumerate(zip(low, high, strict=False)) if one != other), len(low)
-    )
-    return min(shared, min(map(len, prompts)) - 1)
+def _beginning(request: AnswerMany, model: Model, template: ChatTemplate | None) -> list[int]:
+    """The ids of the role that all conversations are in; none where they are in several.
+
+    Not the longest beginning that the prompts have in common: that would make what is computed together,
+    and so perhaps a text, depend on which other questions are asked.
+    """
+    systems = {turns[0].text if turns[0].role == "system" else "" for turns in request.conversations}
+    if request.plain or template is None or len(systems) != 1:
+        return []
+    return template.prefix(systems.pop(), model.tokenize)
 
 
 def _admit(waiting: deque[_Job], active: list[_Job], free: list[int], shared: int, context: Context) -> None:
