@@ -67,6 +67,15 @@ ATTACKS = {
         "{{ {ns.x: 1} }}" + LOOP
     ),
     "comparisons on one line": "{% set a = range(9999)|list %}{{ [" + "a == a|list, " * 2000 + "] }}" + LOOP,
+    "many letters stripped": "{% set s = 'a' * 250000 %}{{ s.strip('b' * 249000 ~ 'a') }}" + LOOP,
+    "many letters trimmed": "{% set s = 'a' * 250000 %}{{ s | trim('b' * 249000 ~ 'a') }}" + LOOP,
+    "searched from behind": "{{ ('a' * 250000).rfind('ab' ~ 'a' * 100000) }}" + LOOP,
+    "split from behind": "{{ ('a' * 250000).rsplit('ab' ~ 'a' * 100000) }}" + LOOP,
+    "huge numbers read": "{{ ('f' * 250000) | int(0, 16) is odd }}" + LOOP,
+    "huge numbers divided": (
+        "{% set a = ('f' * 250000) | int(0, 16) %}{% set b = ('f' * 125000) | int(0, 16) %}{{ a // b }}" + LOOP
+    ),
+    "huge numbers written": "{{ " + "9" * 4000 + " is divisibleby(" + "7" * 2000 + ") }}" + LOOP,
     # memory
     "huge repetition": "{{ 'a' * 10 ** 10 }}" + LOOP,
     "huge list": "{{ [0] * 10 ** 10 }}" + LOOP,
@@ -218,6 +227,7 @@ SOUND = {
     "a loop": LOOP,
     "a long conversation's loops": "{% for a in range(60) %}{% for b in range(60) %}{% endfor %}{% endfor %}" + LOOP,
     "repeated text": "{{ '-' * 80 }}" + LOOP,
+    "searches": "{{ 'a b c'.rsplit(' ', 1)[0] }}{{ 'abc'.find('c') }}{{ ' x ' | trim }}{{ 'xax'.strip('x') }}" + LOOP,
     "powers": "{{ 2 ** 64 }}{{ 7 * 6 }}{{ 7 // 2 }}{{ 7 % 2 }}{{ 1 / 4 }}{{ -1 + 2.5 }}" + LOOP,
     "a macro": (
         "{% macro turn(r, c='') %}<|{{ r }}|>{{ c }}{% endmacro %}"
