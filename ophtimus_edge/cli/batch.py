@@ -194,8 +194,8 @@ def _too_small(loaded: Loaded, options: argparse.Namespace) -> Iterator[str]:
     fit = max(1, (loaded.context - loaded.warmed) // options.max_tokens)
     if fit < options.parallel:
         yield (
-            f"The context of {loaded.context} tokens has room for {fit} answers of up to {options.max_tokens} "
-            f"tokens at once, not {options.parallel}; a smaller --max-tokens is faster."
+            f"The context of {loaded.context} tokens has room for {fit} of {options.parallel} answers of up to "
+            f"{options.max_tokens} tokens at once; a smaller --max-tokens is faster."
         )
 
 

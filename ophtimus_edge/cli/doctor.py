@@ -96,6 +96,9 @@ def _print(examination: Examination) -> None:
         console.print(names, style="bold")
         console.print(_levels(candidates))
         console.print()
+    slow = next((one for one in examination.models if one.verdict == "slow"), None)
+    if slow:
+        console.print(f"slow: {slow.reason}")
     console.print("Memory, tokens a second and the files of models that are not here are predictions.")
 
 
@@ -166,7 +169,7 @@ def _levels(candidates: list[Candidate]) -> Table:
     table = _columns()
     for candidate in candidates:
         rate, verdict = candidate.tokens_per_s, str(candidate.verdict)
-        if verdict != "fits":
+        if verdict not in {"fits", "slow"}:
             verdict = f"{verdict}: {candidate.reason}"
         known = candidate.verdict != "damaged"
         table.add_row(

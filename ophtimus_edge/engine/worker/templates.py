@@ -34,7 +34,8 @@ _MAX_WORK = 1_000_000  # of a rendering: a turn takes some hundred
 _CHARACTERS = 8  # of a text, or parts of data, that are gone through at the cost of one step
 _MAX_WEIGHT = 1 << 18  # characters and entries of one value
 _MAX_DEPTH = 32  # of values inside values; Python's hash of a tuple has no limit of its own
-_MAX_BITS = 4096
+_MAX_BITS = 1024  # of a number
+_COMPARED = 1000  # characters that Python compares with others at the cost of one step
 _MACRO = 60  # what a macro's call costs beside its body: many calls of Python's
 
 _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
@@ -60,7 +61,7 @@ _ATTRIBUTES: tuple[tuple[type | tuple[type, ...], set[str]], ...] = (
 _FILTERS = (
     "abs", "capitalize", "count", "dictsort", "first", "float", "int", "items", "last", "length", "list", "lower",
     "map", "max", "min", "reject", "rejectattr", "reverse", "select", "selectattr", "sort", "string", "title",
-    "trim", "unique", "upper",
+    "unique", "upper",
 )  # fmt: skip
 _TESTS = (
     "odd", "even", "divisibleby", "defined", "undefined", "none", "boolean", "false", "true", "integer", "float",
@@ -91,7 +92,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         self.filters = {name: self._filter(name) for name in _FILTERS}
         self.filters |= {
             "default": self._default, "d": self._default, "safe": self.text, "replace": self._replaced,
-            "join": self._join_filter, "indent": self._indent, "tojson": self._json,
+            "join": self._join_filter, "indent": self._indent, "tojson": self._json, "trim": self._trimmed,
         }  # fmt: skip
         self.tests = {name: self._test(name) for name in _TESTS}
 
@@ -153,7 +154,8 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         if isinstance(value, str):
             weight, depth = 1 + len(value), 0
         elif isinstance(value, int):
-            weight, depth = 1 + value.bit_length() // 30, 0
+            self._expect_bits(value.bit_length())
+            return 1, 0
         elif value is None or isinstance(value, float | Undefined):
             return 1, 0
         elif isinstance(value, _COLLECTIONS):
@@ -181,6 +183,10 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         if size > _MAX_WEIGHT:
             raise TemplateRuntimeError("it makes a value that is too large")
 
+    def _expect_bits(self, bits: int) -> None:
+        if bits > _MAX_BITS:
+            raise TemplateRuntimeError("it computes with huge numbers")
+
     def _cost(self, value: object) -> int:
         """What it costs to go through plain data."""
         return 1 + self.weigh(value) // _CHARACTERS
@@ -193,6 +199,8 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         """A value that a step made, counted; what would be made item by item is made now."""
         if isinstance(value, _MADE_NOW):
             value = list(value)
+        if isinstance(value, int):
+            self._weigh(value)
         if isinstance(value, (str, *_COLLECTIONS)):
             self.charge(1 + len(value) // (_CHARACTERS if isinstance(value, str) else 1))
             self._weigh(value)
@@ -263,9 +271,8 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         """Whether a template may have an attribute of one of Python's objects."""
         if attr.startswith("_"):
             return False
-        return isinstance(obj, Namespace) or any(
-            isinstance(obj, kind) and attr in names for kind, names in _ATTRIBUTES
-        )
+        known = any(isinstance(obj, kind) and attr in names for kind, names in _ATTRIBUTES)
+        return known or isinstance(obj, Namespace)
 
     def unsafe_undefined(self, obj: Any, attribute: str) -> Undefined:
         """Refuse at once what the sandbox would refuse only where it is used."""
@@ -280,13 +287,8 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         if symbol == "%" and isinstance(left, str):
             raise SecurityError("it formats a text")
         if isinstance(left, int) and isinstance(right, int):
-            bits = (
-                left.bit_length() * max(right, 0)
-                if symbol == "**"
-                else left.bit_length() + right.bit_length()
-            )
-            if symbol in {"*", "**"} and bits > _MAX_BITS:
-                raise TemplateRuntimeError("it computes with huge numbers")
+            bits = {"*": left.bit_length() + right.bit_length(), "**": left.bit_length() * right}
+            self._expect_bits(bits.get(symbol, 0))
         elif symbol == "*":
             sequence, times = (right, left) if isinstance(left, int) else (left, right)
             if isinstance(sequence, str | list | tuple) and isinstance(times, int):
@@ -305,11 +307,13 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         receiver, method = __obj.__self__, __obj.__name__
         if not __self.is_safe_attribute(receiver, method, __obj):
             raise SecurityError(f"it calls {method}")
-        if isinstance(receiver, str) and method == "replace":
-            return __self._replaced(receiver, *args, **kwargs)
-        if isinstance(receiver, str) and method == "join":
-            return __self._join(receiver, *args, **kwargs)
+        own: dict[str, Callable[..., str]] = {"replace": __self._replaced, "join": __self._join}
+        if method in own:
+            return own[method](receiver, *args, **kwargs)
         __self.charge(sum(map(__self._cost, (receiver, *args, *kwargs.values()))))
+        # Some methods look for each letter of the one text in the other.
+        letters = len(receiver) if isinstance(receiver, str) else 0
+        __self.charge(sum(letters * len(arg) for arg in args if isinstance(arg, str)) // _COMPARED)
         return __self.made(__obj(*args, **kwargs))
 
     # Functions, filters and tests
@@ -355,6 +359,11 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
     def _default(self, value: Any, default_value: Any = "", boolean: bool = False) -> Any:
         self.charge(2)
         return default_value if isinstance(value, Undefined) or (boolean and not value) else value
+
+    def _trimmed(self, value: object, chars: str | None = None) -> str:
+        text = self.text(value)
+        self.charge(len(text) * len(chars or "") // _COMPARED)
+        return str(self.made(text.strip(chars)))
 
     def _replaced(self, s: object, old: str, new: str, count: int | None = None) -> str:
         text, limit = self.text(s), -1 if count is None else count
