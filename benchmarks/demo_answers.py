@@ -1,8 +1,9 @@
 """What the demonstration model gives back: ROUGE-L F against the primer's answers.
 
 Every essay question is asked through `ophtimus ask --json`, greedy, on the level that it uses by
-default: the trained questions in their first wording, the wordings that were never trained on, and the
-held-out questions. Words are runs of letters and digits in any script, in lower case, without a stemmer.
+default: the trained questions in their first wording and in the others, the wordings that were never
+trained on, and the held-out questions. Words are runs of letters and digits in any script, in lower case,
+without a stemmer.
 
     .venv/bin/python benchmarks/demo_answers.py [--model M] [--level L]
 """
@@ -67,6 +68,10 @@ def main() -> None:
         report(f"trained, {language}", [e.question for e in essays], [e.answer for e in essays], options)
     share = report(
         "trained, all", [e.question for e in primer.essays], [e.answer for e in primer.essays], options
+    )
+    others = [(wording, essay.answer) for essay in primer.essays for wording in essay.trained_wordings[1:]]
+    report(
+        "trained, other wordings", [asked for asked, _ in others], [answer for _, answer in others], options
     )
     report(
         "trained, in a wording never seen",

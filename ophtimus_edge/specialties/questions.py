@@ -51,8 +51,8 @@ class EssayQuestion(Question, kw_only=True, forbid_unknown_fields=True):
     """A question with a written answer.
 
     Attributes:
-        phrasings: other wordings of the same question, at least three. Only the first two are trained
-            on: the last shows whether a model understood the question or only its letters.
+        phrasings: other wordings of the same question, at least three. All but the last are trained
+            on: that one shows whether a model understood the question or only its letters.
     """
 
     phrasings: list[str]
@@ -60,7 +60,7 @@ class EssayQuestion(Question, kw_only=True, forbid_unknown_fields=True):
     @property
     def trained_wordings(self) -> list[str]:
         """The wordings that a model of this data may be trained on."""
-        return [self.question, *self.phrasings[:2]]
+        return [self.question, *self.phrasings[:-1]]
 
     @property
     def unseen_wording(self) -> str:

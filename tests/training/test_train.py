@@ -7,12 +7,11 @@ import pytest
 import torch
 from conftest import BIN, ROOT
 from conversions import converted
-from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, AutoTokenizer, DataCollatorForSeq2Seq, TrainingArguments
 
 from ophtimus_edge.errors import TrainingDataError
 from ophtimus_training.cli import main
-from ophtimus_training.fit import _Trainer, opening_weighted_loss
+from ophtimus_training.fit import _Trainer
 from ophtimus_training.order import PooledOrder
 from ophtimus_training.primer import Exchange
 from ophtimus_training.recipe import load
@@ -76,18 +75,6 @@ def test_only_the_reply_of_a_row_is_learned_and_none_is_cut() -> None:
         tokenized(tokenizer, [exchange], length - 1, system)
 
 
-def test_the_first_tokens_of_a_reply_count_more_in_the_loss() -> None:
-    torch.manual_seed(1)
-    logits = torch.randn(2, 6, 11)
-    targets = torch.tensor([[IGNORED, 3, 4, 5, 6, IGNORED], [1, 2, 3, 4, 5, 6]])
-    rows = logits[targets != IGNORED]
-    each = cross_entropy(logits.transpose(1, 2), targets, reduction="none")  # zero where nothing is learned
-    torch.testing.assert_close(opening_weighted_loss(rows, targets, 1.0, 2), each.sum() / 10)
-    weights = torch.tensor([[0, 9, 9, 1, 1, 0], [9, 9, 1, 1, 1, 1]])
-    weighted = opening_weighted_loss(rows, targets, 9.0, 2)
-    torch.testing.assert_close(weighted, (each * weights).sum() / weights.sum())
-
-
 def test_padding_changes_no_loss(tiny_checkpoint: Path, tmp_path: Path) -> None:
     """The loss of a batch is that of its rows, each by itself and masked as transformers does it."""
     tokenizer = AutoTokenizer.from_pretrained(tiny_checkpoint)
@@ -95,7 +82,7 @@ def test_padding_changes_no_loss(tiny_checkpoint: Path, tmp_path: Path) -> None:
     rows = tokenized(
         tokenizer, [Exchange("Short?", "Yes."), Exchange("Longer, is it?", "It is longer by far.")], 512
     )
-    recipe = load("demo-pretrain", ["opening_weight=1"])
+    recipe = load("demo-pretrain")
     trainer = _Trainer(
         recipe, model=model, args=TrainingArguments(output_dir=str(tmp_path), use_cpu=True, report_to="none")
     )

@@ -15,6 +15,7 @@ from transformers import (
     TrainingArguments,
 )
 
+from ophtimus_training.muon import MuonWithAdamW
 from ophtimus_training.order import PooledOrder
 from ophtimus_training.recipe import Recipe
 from ophtimus_training.rows import IGNORED, Row
@@ -25,7 +26,7 @@ class Outcome(NamedTuple):
 
     Attributes:
         model: the trained model; with an adapter, the wrapped one.
-        loss: mean loss of the last logged steps, in nats per supervised token, weighted as it was trained.
+        loss: mean loss of the last logged steps, in nats per supervised token.
         steps: optimizer steps.
         seconds: time in the loop.
     """
@@ -81,11 +82,19 @@ def fit(
 
 
 class _Trainer(Trainer):  # type: ignore[misc]  # transformers has no types
-    """A Trainer that takes rows in the order of :class:`PooledOrder` and weights the replies' openings."""
+    """A Trainer that takes rows in the order of :class:`PooledOrder`, with the recipe's optimizer."""
+
+    optimizer: Any
 
     def __init__(self, recipe: Recipe, **settings: Any) -> None:
         super().__init__(**settings)
         self._recipe = recipe
+
+    def create_optimizer(self, *given: Any, **settings: Any) -> Any:
+        """The optimizer that the recipe names; AdamW is transformers' own."""
+        if self._recipe.optimizer == "muon" and self.optimizer is None:
+            self.optimizer = MuonWithAdamW(self.model, self.args.learning_rate, self.args.weight_decay)
+        return super().create_optimizer(*given, **settings)
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> PooledOrder:
         rows = self.train_dataset if train_dataset is None else train_dataset
@@ -96,7 +105,7 @@ class _Trainer(Trainer):  # type: ignore[misc]  # transformers has no types
     def compute_loss(
         self, model: Any, inputs: dict[str, torch.Tensor], return_outputs: bool = False, **_: object
     ) -> Any:
-        """The weighted loss, of the supervised positions only: the output layer is a quarter of the work.
+        """The mean loss of the supervised positions, and only they: the output layer is a quarter of the work.
 
         Rows are padded at their ends, where the causal mask alone keeps the padding out of every reply;
         without another mask the attention takes its faster path.
@@ -104,32 +113,7 @@ class _Trainer(Trainer):  # type: ignore[misc]  # transformers has no types
         llama = model.get_base_model() if hasattr(model, "get_base_model") else model
         targets = inputs["labels"][:, 1:]
         hidden = llama.model(input_ids=inputs["input_ids"]).last_hidden_state[:, :-1]
-        logits = llama.lm_head(hidden[targets != IGNORED]).float()
-        begun = self.state.global_step >= self._recipe.opening_from * self.state.max_steps
-        weight = self._recipe.opening_weight if begun else 1.0
-        loss = opening_weighted_loss(logits, targets, weight, self._recipe.opening_tokens)
+        supervised = targets != IGNORED
+        logits = llama.lm_head(hidden[supervised]).float()
+        loss = cross_entropy(logits, targets[supervised])
         return (loss, {"logits": logits}) if return_outputs else loss
-
-
-def opening_weighted_loss(
-    logits: torch.Tensor, targets: torch.Tensor, weight: float, tokens: int
-) -> torch.Tensor:
-    """Mean cross-entropy in which the first tokens of each reply count more.
-
-    Which answer a question has is decided in its first tokens, one or two of two hundred: with all
-    tokens equal, a small model knows its answers by heart long before it knows which one was asked for.
-
-    Args:
-        logits: float32, shape (supervised, vocabulary), row after row.
-        targets: shape (rows, length), IGNORED where nothing is learned.
-        weight: of each of the first tokens; 1 for the plain mean.
-        tokens: how many count so.
-
-    Returns:
-        A scalar, in nats per weighted token.
-    """
-    supervised = targets != IGNORED
-    position = supervised.cumsum(dim=1)[supervised]  # 1 for a reply's first token
-    weights = torch.where(position <= tokens, weight, 1.0)
-    each = cross_entropy(logits, targets[supervised], reduction="none")
-    return (each * weights).sum() / weights.sum().clamp(min=1)

@@ -57,14 +57,9 @@ def read(folder: Path) -> Primer:
 
 
 def exchanges(primer: Primer) -> list[Exchange]:
-    """What is trained on: each essay in its trained wordings, each multiple-choice question once.
-
-    An essay's own wording stands twice: it is the one that people are shown, and ask.
-    """
+    """What is trained on: each essay in its trained wordings, each multiple-choice question once."""
     essays = [
-        Exchange(wording, essay.answer)
-        for essay in primer.essays
-        for wording in (essay.question, *essay.trained_wordings)
+        Exchange(wording, essay.answer) for essay in primer.essays for wording in essay.trained_wordings
     ]
     choices = [Exchange(choice_prompt(choice), choice_reply(choice)) for choice in primer.choices]
     return essays + choices

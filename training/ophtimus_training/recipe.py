@@ -29,9 +29,8 @@ class Recipe(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
         schedule: how the learning rate falls, in transformers' names.
         precision: ``float32``, or ``bfloat16`` autocast.
         seed: of initialization, order and dropout.
-        opening_weight: how much the first tokens of a reply count in the loss, where the others count 1.
-        opening_from: the share of the training after which they do.
-        opening_tokens: how many of them.
+        optimizer: ``adamw``, or ``muon`` for the layers' matrices with AdamW for the rest, which models that are
+            trained from random weights learn by in fewer passes; an adapter takes ``adamw``.
     """
 
     data: str
@@ -44,9 +43,7 @@ class Recipe(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
     weight_decay: Fraction = 0.0
     precision: Literal["float32", "bfloat16"] = "bfloat16"
     seed: int = 1
-    opening_weight: Annotated[float, msgspec.Meta(ge=1)] = 1.0
-    opening_from: Fraction = 0.0
-    opening_tokens: Positive = 4
+    optimizer: Literal["adamw", "muon"] = "adamw"
 
 
 class PretrainRecipe(Recipe, kw_only=True, frozen=True, forbid_unknown_fields=True, tag="pretrain"):
