@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from textual import events
 
 from ophtimus_edge.models import store
 from ophtimus_tui.app import OphtimusApp
@@ -47,6 +48,22 @@ async def test_the_example_is_answered_with_enter(size: tuple[int, int]) -> None
         assert "DEMONSTRATION" in screen
         assert "tokens/s" in screen
         assert "doctor's judgement" in screen
+
+
+async def test_what_is_typed_in_haste_is_asked_whole() -> None:
+    """A fast hand, or a slow machine: Enter waits behind the letters before it, and takes none after it."""
+    app = OphtimusApp(store.choose(), "en")
+    async with app.run_test(size=(100, 32)):
+        app.screen.query_one(AskBox).clear()
+        for text in ("What is a cataract, and when is it operated on?", "What is myopia?"):
+            for letter in text:
+                app.post_message(events.Key(letter, letter))
+            app.post_message(events.Key("enter", "\r"))
+        app.post_message(events.Key("n", "n"))
+        await until(lambda: len(exchanges(app)) == 2 and app.screen.query_one(AskBox).text != "")
+        asked = [exchange.question for exchange in exchanges(app)]
+        assert asked == ["What is a cataract, and when is it operated on?", "What is myopia?"]
+        assert app.screen.query_one(AskBox).text == "n"
 
 
 async def test_korean_is_asked_and_shown() -> None:

@@ -75,7 +75,6 @@ class ChatScreen(Screen[None]):
             question = clean_question(sent.question)
         except QuestionError:
             return  # nothing but blanks and control characters
-        self._box.clear()
         exchange = Exchange(self._texts, question)
         await self._talk.mount(exchange)
         self._talk.anchor()

@@ -1,9 +1,8 @@
 """The box in which a question is written."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
-from textual.binding import Binding, BindingType
+from textual import events
 from textual.message import Message
 from textual.widgets import TextArea
 
@@ -15,22 +14,29 @@ class AskBox(TextArea):
     AskBox { height: 5; border: round $primary; }
     AskBox:focus { border: round $accent; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "send", show=False, priority=True),
-        Binding("ctrl+j", "new_line", show=False, priority=True),
-    ]
 
     @dataclass
     class Sent(Message):
-        """A question was sent; the box still holds it until it is cleared."""
+        """A question was sent, and the box is empty."""
 
         question: str
 
-    def action_send(self) -> None:
-        """Send what the box holds, unless it is blank."""
+    async def _on_key(self, event: events.Key) -> None:
+        """Take Enter and Ctrl+J in the order of the keys; a binding would overtake letters that wait.
+
+        The base class, which is called after this, writes all other keys down.
+        """
+        if event.key == "enter":
+            event.stop()
+            event.prevent_default()
+            self._send()
+        elif event.key == "ctrl+j":
+            event.stop()
+            event.prevent_default()
+            self.insert("\n")
+
+    def _send(self) -> None:
+        """Send what the box holds, unless it is blank; what is typed from now on is the next question."""
         if self.text.strip():
             self.post_message(self.Sent(self.text))
-
-    def action_new_line(self) -> None:
-        """Begin a new line at the cursor."""
-        self.insert("\n")
+            self.clear()
