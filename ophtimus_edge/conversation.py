@@ -97,7 +97,8 @@ class Conversation:
             EngineError: the engine failed.
         """
         text = clean_question(question)
-        plain = self.model.is_base
+        loaded = self.engine.loaded
+        plain = self.model.is_base or (loaded is not None and not loaded.has_template)
         if plain and asking.role != FREE:
             raise UsageError(
                 f"{self.model.name} is a base model: it completes texts and does not answer questions.",
@@ -122,20 +123,23 @@ class Conversation:
 
         A quarter of the context, or the whole reply where that is less, stays free for the answer.
         """
-        loaded = self.engine.loaded
-        if loaded is None:
-            raise EngineError("no model is loaded.", "Load a model first.")
-        room = loaded.context - min(max_tokens, loaded.context // 4)
         may_go = [place for place, exchange in enumerate(earlier) if not exchange.keep]
         fewest, most = 0, len(may_go)  # of exchanges to drop: bisected, as each try renders everything
         while fewest < most:
             tried = (fewest + most) // 2
             rendered = await self.engine.render(_with(turns, earlier, may_go[:tried]))
-            if len(rendered) <= room:
+            if len(rendered) <= self._room(max_tokens):
                 most = tried
             else:
                 fewest = tried + 1
         return _with(turns, earlier, may_go[:fewest]), may_go[:fewest]
+
+    def _room(self, max_tokens: int) -> int:
+        """Tokens for a prompt, in the context as it is now: after a death it may be loaded smaller."""
+        loaded = self.engine.loaded
+        if loaded is None:
+            raise EngineError("no model is loaded.", "Load a model first.")
+        return loaded.context - min(max_tokens, loaded.context // 4)
 
     @cached_property
     def _known(self) -> KnownQuestions | None:

@@ -46,6 +46,7 @@ async def answers(
     parallel: int,
     *,
     plain: bool = False,
+    on_death: Callable[[EngineError], None] = lambda error: None,
 ) -> AsyncGenerator[Outcome, None]:
     """Ask the rows.
 
@@ -58,6 +59,7 @@ async def answers(
         sampling: how a row's answer is written.
         parallel: rows that are answered at once.
         plain: complete the questions' texts, without a chat template.
+        on_death: told where a worker died, or llama.cpp failed, before the rows that are left are asked again.
 
     Yields:
         each row as it ends, in any order.
@@ -70,7 +72,7 @@ async def answers(
         if isinstance(window, Outcome):
             yield window
             continue
-        async with aclosing(_ask(engine, window, role, sampling, parallel, plain)) as outcomes:
+        async with aclosing(_ask(engine, window, role, sampling, parallel, plain, on_death)) as outcomes:
             async for outcome in outcomes:
                 yield outcome
 
@@ -114,6 +116,7 @@ async def _ask(
     sampling: Callable[[Row], Sampling],
     parallel: int,
     plain: bool,
+    on_death: Callable[[EngineError], None],
 ) -> AsyncGenerator[Outcome, None]:
     left, in_vain = window, 0
     while left:
@@ -136,6 +139,8 @@ async def _ask(
         in_vain = 0 if ended else in_vain + 1
         if left and in_vain == _IN_VAIN:
             raise failure or EngineError("the engine gives no answers.", "Run the same command to go on.")
+        if failure:
+            on_death(failure)
 
 
 def _outcome(asked: _Asked, finished: Finished) -> Outcome:

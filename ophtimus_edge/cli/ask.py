@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ophtimus_edge.cli.printers import Printer
     from ophtimus_edge.conversation import Asking, Conversation
+    from ophtimus_edge.errors import QuestionError
 
 EXAMPLE = "What is glaucoma?"
+_IN_VAIN = 2  # deaths of the engine one after the other, after which it is not tried again
 
 
 def add_parser(verbs: Any) -> None:
@@ -50,14 +52,15 @@ def run(options: argparse.Namespace, example: bool = False) -> None:
 
     from ophtimus_edge import specialties
     from ophtimus_edge.conversation import clean_question
+    from ophtimus_edge.engine.messages import LARGEST_SEED
     from ophtimus_edge.errors import UsageError
 
     if options.max_tokens < 1 or not 0 <= options.temperature <= 5:
         raise UsageError(
             "--max-tokens is at least 1, and --temperature is between 0 and 5.", "See: ophtimus ask --help."
         )
-    if options.seed is not None and not 0 <= options.seed < 1 << 32:
-        raise UsageError("--seed is between 0 and 4294967295.", "Leave it out to have one drawn.")
+    if options.seed is not None and not 0 <= options.seed <= LARGEST_SEED:
+        raise UsageError(f"--seed is between 0 and {LARGEST_SEED}.", "Leave it out to have one drawn.")
     specialties.role_named(options.role)
     if options.question is not None:
         clean_question(options.question)
@@ -65,35 +68,50 @@ def run(options: argparse.Namespace, example: bool = False) -> None:
 
 
 async def _run(options: argparse.Namespace, example: bool) -> None:
+    from ophtimus_edge import specialties
+    from ophtimus_edge.cli.failures import report
     from ophtimus_edge.cli.printers import JsonPrinter, TextPrinter
     from ophtimus_edge.conversation import Asking, Conversation
     from ophtimus_edge.engine.client import Engine
-    from ophtimus_edge.errors import QuestionError
+    from ophtimus_edge.errors import EngineError, OphtimusError, QuestionError
     from ophtimus_edge.models import store
 
     model = store.choose(options.model, options.level)
     asking = Asking(
         role=options.role, max_tokens=options.max_tokens, temperature=options.temperature, seed=options.seed
     )
-    failed = False
+    failure: OphtimusError | None = None
+    deaths = 0  # of the engine, one after the other
+    system = "" if model.is_base else specialties.role_named(options.role).system_prompt
     async with Engine() as engine:
         with _load_progress() as show:
-            loaded = await engine.load(model, on_progress=show)
+            loaded = await engine.load(model, on_progress=show, system=system)
         for reduced in loaded.reduced:
             sys.stderr.write(f"{reduced}\n")
         printer: Printer = JsonPrinter(model, loaded, asking.role) if options.json else TextPrinter(model)
         conversation = Conversation(engine, model)
         async for question in _questions(options.question, example):
             try:
+                if isinstance(question, QuestionError):
+                    raise question
                 await _one(conversation, question, asking, printer)
+                deaths = 0
             except QuestionError as error:
                 # One question of many that cannot be asked must not cost the others their answers.
                 if options.question is not None:
                     raise
-                failed = True
-                printer.failed(question, error)
-    if failed:
-        raise QuestionError("not every question could be answered.", "The lines above say which, and why.")
+                failure = failure or QuestionError(
+                    "not every question could be answered.", "The lines above say which, and why."
+                )
+                printer.failed("" if isinstance(question, QuestionError) else question, error)
+            except EngineError as error:
+                deaths += 1
+                if options.question is not None or deaths == _IN_VAIN:
+                    raise
+                failure = error
+                report("ophtimus", error)
+    if failure:
+        raise failure
 
 
 async def _one(conversation: Conversation, question: str, asking: Asking, printer: Printer) -> None:
@@ -117,7 +135,7 @@ async def _one(conversation: Conversation, question: str, asking: Asking, printe
             raise EngineError(event.message, event.hint, event.log_lines)
 
 
-async def _questions(given: str | None, example: bool) -> AsyncIterator[str]:
+async def _questions(given: str | None, example: bool) -> AsyncIterator[str | QuestionError]:
     from ophtimus_edge.cli import standard_input
     from ophtimus_edge.errors import QuestionError
 

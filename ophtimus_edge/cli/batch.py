@@ -74,6 +74,7 @@ def run(options: argparse.Namespace) -> None:
     from ophtimus_edge.batch.journal import opened, refuse_existing
     from ophtimus_edge.batch.records import Recorder
     from ophtimus_edge.conversation import FREE
+    from ophtimus_edge.engine.messages import LARGEST_SEED
     from ophtimus_edge.errors import QuestionError, UsageError
     from ophtimus_edge.models import store
     from ophtimus_edge.text import sanitize
@@ -83,8 +84,8 @@ def run(options: argparse.Namespace) -> None:
             "--max-tokens is at least 1, and --temperature is between 0 and 5.",
             "See: ophtimus batch --help.",
         )
-    if options.seed is not None and not 0 <= options.seed < 1 << 32:
-        raise UsageError("--seed is between 0 and 4294967295.", "Leave it out to have one drawn.")
+    if options.seed is not None and not 0 <= options.seed <= LARGEST_SEED:
+        raise UsageError(f"--seed is between 0 and {LARGEST_SEED}.", "Leave it out to have one drawn.")
     if not 1 <= options.parallel <= MOST_PARALLEL:
         raise UsageError(f"--parallel is between 1 and {MOST_PARALLEL}.", "Leave it out for a good number.")
     specialties.role_named(options.role)
@@ -159,6 +160,7 @@ async def _answer(
     from ophtimus_edge.cli.batch_progress import BatchProgress
     from ophtimus_edge.conversation import FREE
     from ophtimus_edge.engine.client import Engine
+    from ophtimus_edge.errors import EngineError
     from ophtimus_edge.models.familiarity import read_known_questions
 
     known = read_known_questions(model.known_questions) if model.known_questions else None
@@ -174,8 +176,13 @@ async def _answer(
             _compare_machines(loaded, journal, progress)
             left = (row for row in questions.rows(file) if not journal.has(row.number))
             plain = options.role == FREE and (model.is_base or not loaded.has_template)
+
+            def on_death(error: EngineError) -> None:
+                progress.note(f"{error.message} The rows without an answer are asked again.")
+
+            sampling = _sampling_of(options, journal.seed)
             stream = answering.answers(
-                engine, left, options.role, _sampling_of(options, journal.seed), options.parallel, plain=plain
+                engine, left, options.role, sampling, options.parallel, plain=plain, on_death=on_death
             )
             try:
                 async with aclosing(stream) as outcomes:

@@ -1,6 +1,7 @@
 """How a command ends: two lines for an error, silence for a closed pipe, one line for an interrupt."""
 
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -37,6 +38,7 @@ def reported(program: str) -> Iterator[Ending]:
     would otherwise complain when it flushes at exit.
     """
     ending = Ending()
+    _write_utf8()
     try:
         yield ending
         sys.stdout.flush()
@@ -48,3 +50,14 @@ def reported(program: str) -> Iterator[Ending]:
         sys.stderr.write(f"\n{program}: stopped.\n")
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _write_utf8() -> None:
+    """Write UTF-8 into files and pipes, whatever the system's code page: none of them has all letters.
+
+    A terminal knows its own; what it cannot show is written as an escape rather than lost or refused.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            encoding = stream.encoding if stream.isatty() else "utf-8"
+            stream.reconfigure(encoding=encoding, errors="backslashreplace")

@@ -92,7 +92,9 @@ class JsonPrinter:
         self._known: list[str] = []
         self._pieces: list[str] = []
         self._sha256 = ""
-        self._hashing = threading.Thread(target=self._hash)
+        self._unreadable: OphtimusError | None = None
+        # A daemon: Ctrl+C must not wait for a large file to be hashed.
+        self._hashing = threading.Thread(target=self._hash, daemon=True)
         self._hashing.start()
 
     def begin(self, question: str, unfamiliar: Familiarity | None) -> None:
@@ -110,6 +112,8 @@ class JsonPrinter:
     def end(self, answered: Answered) -> None:
         """Say how the answer ended."""
         self._hashing.join()
+        if self._unreadable:
+            raise self._unreadable
         self._write(
             {
                 "question": self._question,
@@ -152,7 +156,10 @@ class JsonPrinter:
         self._write({"question": question, "error": error.message, "hint": error.hint})
 
     def _hash(self) -> None:
-        self._sha256 = self._model.sha256 or store.sha256_of(self._model.path)
+        try:
+            self._sha256 = self._model.sha256 or store.sha256_of(self._model.path)
+        except OphtimusError as error:
+            self._unreadable = error
 
     def _write(self, record: dict[str, Any]) -> None:
         sys.stdout.buffer.write(msgspec.json.encode(record) + b"\n")

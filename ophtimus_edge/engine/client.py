@@ -7,6 +7,7 @@ with the same model.
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncGenerator, Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -49,6 +50,7 @@ from ophtimus_edge.engine.session import (
     next_event,
     raised,
 )
+from ophtimus_edge.errors import EngineError, UsageError
 from ophtimus_edge.models.store import ChosenModel
 from ophtimus_edge.text import sanitize
 
@@ -57,6 +59,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 _Asked = Warm | Score | Tokenize | Render | Pieces | Logits
+_DESCRIBE_S = 60.0  # a graphics card's driver may take many seconds, the first time
+_LONE = re.compile("[\ud800-\udfff]")  # halves of a surrogate pair, which UTF-8 cannot write
 ReplyT = TypeVar("ReplyT", bound=Warmed | Scored | Tokens | Pieced | Computed)
 
 
@@ -81,7 +85,7 @@ class Engine:
 
     def __init__(self) -> None:
         self._session = Session()
-        self._last_id = 0
+        self._last_id = self._under_way = 0
         self._turn = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
@@ -141,10 +145,16 @@ class Engine:
         """
         worker = await WorkerProcess.start()
         try:
-            await worker.send(Describe(self._next_id()))
-            while True:
-                if isinstance(event := await worker.receive(), Described):
-                    return event
+            await worker.send(Describe(0))
+            async with asyncio.timeout(_DESCRIBE_S):
+                while True:
+                    if isinstance(event := await next_event(worker), Described):
+                        return event
+        except TimeoutError:
+            raise EngineError(
+                f"llama.cpp did not say within {_DESCRIBE_S:.0f} s what it finds here.",
+                "A driver of a graphics card may hang: start the computer again.",
+            ) from None
         except WorkerEndedError as ended:
             raise engine_error(ended) from None
         finally:
@@ -156,7 +166,7 @@ class Engine:
         Raises:
             EngineError: no model is loaded, or the worker died.
         """
-        return (await self._ask(Warm(self._next_id(), sanitize(system)), Warmed)).tokens
+        return (await self._ask(Warm(0, sanitize(system)), Warmed)).tokens
 
     async def answer(
         self, turns: list[Turn], sampling: Sampling | None = None, *, plain: bool = False
@@ -179,7 +189,7 @@ class Engine:
         """
         async with self._turn:
             worker = await self._session.ready()
-            request = Answer(self._next_id(), _sanitized(turns), sampling or Sampling(), plain)
+            request = Answer(self._begin(), _sanitized(turns), sampling or Sampling(), plain)
             ended = False
             try:
                 await worker.send(request)
@@ -198,6 +208,7 @@ class Engine:
                 error = engine_error(death)
                 yield Died(error.message, error.hint, error.log_lines)
             finally:
+                self._under_way = 0
                 if not ended:  # the caller stopped listening: stop the worker and drain what it still says
                     await drain(worker, request.id)
 
@@ -220,12 +231,17 @@ class Engine:
             Each answer as it ends, in any order; a question that cannot be asked has an error.
 
         Raises:
+            UsageError: the model was loaded for no sequences.
             EngineError: the worker died, or llama.cpp failed: what was yielded is whole.
         """
         async with self._turn:
             worker = await self._session.ready()
             clean = [_sanitized(turns) for turns in conversations]
-            request = AnswerMany(self._next_id(), clean, samplings, parallel, plain)
+            if not self._session.sequences:
+                raise UsageError(
+                    "the model was not loaded for many answers at once.", "Load it with sequences=…"
+                )
+            request = AnswerMany(self._begin(), clean, samplings, parallel, plain)
             ended = False
             try:
                 await worker.send(request)
@@ -241,6 +257,7 @@ class Engine:
                 ended = True
                 raise engine_error(death) from None
             finally:
+                self._under_way = 0
                 if not ended:
                     await drain(worker, request.id)
 
@@ -257,7 +274,7 @@ class Engine:
         Raises:
             EngineError: no model is loaded, the worker died, or the ids do not fit the context.
         """
-        return (await self._ask(Score(self._next_id(), prefix, continuations), Scored)).log_likelihoods
+        return (await self._ask(Score(0, prefix, continuations), Scored)).log_likelihoods
 
     async def tokenize(self, text: str, *, special: bool = False) -> list[int]:
         """Text to token ids, without a BOS.
@@ -268,7 +285,7 @@ class Engine:
         Raises:
             EngineError: no model is loaded, or the worker died.
         """
-        return (await self._ask(Tokenize(self._next_id(), text, special), Tokens)).ids
+        return (await self._ask(Tokenize(0, _LONE.sub("\ufffd", text), special), Tokens)).ids
 
     async def render(self, turns: list[Turn]) -> list[int]:
         """The token ids of a conversation's prompt, up to where the assistant's next turn begins.
@@ -278,7 +295,7 @@ class Engine:
             InvalidModelError: the template failed.
             EngineError: no model is loaded, or the worker died.
         """
-        return (await self._ask(Render(self._next_id(), _sanitized(turns)), Tokens)).ids
+        return (await self._ask(Render(0, _sanitized(turns)), Tokens)).ids
 
     async def pieces(self, ids: list[int]) -> list[bytes]:
         """The bytes that each token stands for; a piece may end inside a character.
@@ -286,7 +303,7 @@ class Engine:
         Raises:
             EngineError: no model is loaded, or the worker died.
         """
-        return (await self._ask(Pieces(self._next_id(), ids), Pieced)).pieces
+        return (await self._ask(Pieces(0, ids), Pieced)).pieces
 
     async def ends(self, token: int) -> bool:
         """Whether a token ends an answer.
@@ -294,7 +311,7 @@ class Engine:
         Raises:
             EngineError: no model is loaded, or the worker died.
         """
-        return (await self._ask(Pieces(self._next_id(), [token]), Pieced)).ends[0]
+        return (await self._ask(Pieces(0, [token]), Pieced)).ends[0]
 
     async def logits(
         self, windows: Iterable[list[int]], last: int = 1
@@ -326,39 +343,50 @@ class Engine:
                 if memory is None or memory.size < 4 * count * vocabulary:
                     _release(memory)
                     memory = SharedMemory(create=True, size=max(4 * count * vocabulary, 1))
-                await self._ask(Logits(self._next_id(), ids, count, memory.name), Computed)
+                await self._ask(Logits(0, ids, count, memory.name), Computed)
                 yield np.ndarray((count, vocabulary), np.float32, memory.buf)
         finally:
             _release(memory)
 
     async def cancel(self) -> None:
-        """Stop the answer under way; its iterator ends with finish reason ``cancelled``."""
-        if self._session.worker is not None:
+        """Stop the request under way, if there is one; an answer ends with finish reason ``cancelled``."""
+        if self._session.worker is not None and self._under_way:
             with contextlib.suppress(WorkerEndedError):
-                await self._session.worker.send(Cancel(self._last_id))
+                await self._session.worker.send(Cancel(self._under_way))
 
     async def close(self) -> None:
         """End the worker, also while it loads; kill it where it does not end by itself."""
         await self._session.close()
 
-    def _next_id(self) -> int:
+    def _begin(self) -> int:
+        """The number of a request that begins now: it is the one that a cancel means."""
         self._last_id += 1
+        self._under_way = self._last_id
         return self._last_id
 
-    async def _ask(self, request: _Asked, kind: type[ReplyT]) -> ReplyT:
-        """One request, one answer; waits for an answer under way."""
+    async def _ask(self, asked: _Asked, kind: type[ReplyT]) -> ReplyT:
+        """One request, which gets its number when its turn comes, and its one answer."""
         async with self._turn:
             worker = await self._session.ready()
+            request = msgspec.structs.replace(asked, id=self._begin())
+            ended = False
             try:
                 await worker.send(request)
                 while True:
                     event = await next_event(worker)
                     if isinstance(event, Failed) and event.id == request.id:
+                        ended = True
                         raise raised(event)
                     if isinstance(event, kind) and event.id == request.id:
+                        ended = True
                         return event
-            except WorkerEndedError as ended:
-                raise engine_error(ended) from None
+            except WorkerEndedError as death:
+                ended = True
+                raise engine_error(death) from None
+            finally:
+                self._under_way = 0
+                if not ended:  # the caller was cancelled: the next request must not wait for this one
+                    await drain(worker, request.id)
 
 
 def _release(memory: object) -> None:

@@ -11,6 +11,7 @@ import msgspec
 
 HEAD = struct.Struct("<I")
 MAX_FRAME = 64 << 20
+LARGEST_SEED = (1 << 32) - 2  # llama.cpp takes 2^32 - 1 for "draw one", and such an answer never comes again
 
 FinishReason = Literal["stop", "length", "cancelled", "failed"]
 FailureKind = Literal["load", "question", "usage", "decode", "template"]
@@ -35,7 +36,7 @@ class Sampling(msgspec.Struct, frozen=True):
     Attributes:
         max_tokens: at the most.
         temperature: 0 for greedy.
-        seed: of the sampler.
+        seed: of the sampler, at most LARGEST_SEED.
         min_tokens: tokens that are written before one may end the answer; for measurements.
     """
 

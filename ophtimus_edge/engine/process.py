@@ -64,10 +64,11 @@ class WorkerProcess:
             # Another program may have it open (Windows), or have renamed it a moment ago.
             with contextlib.suppress(OSError):
                 log.replace(log.with_suffix(".log.1"))
-        # -X utf8 and no user site: the worker reads the same text everywhere and only what is installed.
+        # -X utf8, no user site, and -P, no working folder: the worker reads the same text everywhere and
+        # imports only what is installed, not what lies on the stick from which the program was called.
         with log.open("ab") as file:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-X", "utf8", "-s", "-m", "ophtimus_edge.engine.worker",
+                sys.executable, "-X", "utf8", "-s", "-P", "-m", "ophtimus_edge.engine.worker",
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=file,

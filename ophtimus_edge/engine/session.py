@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -16,6 +17,10 @@ from ophtimus_edge.engine.messages import (
     Load,
     Loaded,
     Loading,
+    Pieced,
+    Scored,
+    Tokens,
+    Warmed,
 )
 from ophtimus_edge.engine.process import WorkerEndedError, WorkerProcess
 from ophtimus_edge.errors import EngineError, InvalidModelError, OphtimusError, QuestionError, UsageError
@@ -23,9 +28,10 @@ from ophtimus_edge.models import gguf
 from ophtimus_edge.models.fit import choose_settings
 from ophtimus_edge.models.hardware import read_machine
 from ophtimus_edge.models.llama3 import TEMPLATE_DATE
-from ophtimus_edge.models.store import ChosenModel
+from ophtimus_edge.models.store import ChosenModel, sha256_of
 from ophtimus_edge.text import sanitize
 
+_Last = Answered | Computed | Failed | Pieced | Scored | Tokens | Warmed  # what ends a request
 _SMALLEST_CONTEXT = 1024  # below it a load that ran out of memory is not tried again
 
 
@@ -51,6 +57,13 @@ class Session:
         self.worker: WorkerProcess | None = None
         self.loaded: Loaded | None = None
         self._order: LoadOrder | None = None
+        self._file: tuple[int, ...] = ()  # what tells the loaded file from another
+        self._loading = asyncio.Lock()
+
+    @property
+    def sequences(self) -> int:
+        """Answers that the loaded model can write side by side."""
+        return self._order.sequences if self._order else 0
 
     async def load(self, order: LoadOrder, on_progress: Callable[[float], None] | None) -> Loaded:
         """End the worker that is there, and load a model in a new one.
@@ -60,19 +73,21 @@ class Session:
             InvalidModelError: the header is not sound, or llama.cpp refuses the model.
             FolderNotWritableError: the log cannot be written.
         """
-        await self.close()
-        self._order = order
-        try:
-            return await self._load(order, on_progress)
-        except BaseException:
+        async with self._loading:
             await self.close()
-            raise
+            self._order = order
+            try:
+                self._file = _identity(order.model.path)
+                return await self._load(order, on_progress)
+            except BaseException:
+                await self.close()
+                raise
 
     async def ready(self) -> WorkerProcess:
         """The worker; a new one with the same model where the last one died.
 
         Raises:
-            EngineError: no model is loaded.
+            EngineError: no model is loaded, the new worker died too, or the file was replaced meanwhile.
         """
         if self._order is None:
             raise EngineError("no model is loaded.", "Load a model first.")
@@ -80,9 +95,22 @@ class Session:
             await self.worker.close()
             self.worker = None
         if self.worker is None:
+            await self._expect_same(self._order.model)
             await self._load(self._order, None)
         assert self.worker is not None  # noqa: S101 - loading made one
         return self.worker
+
+    async def _expect_same(self, model: ChosenModel) -> None:
+        """Refuse another file in the place of the one that was loaded: answers name what they are from."""
+        identity = _identity(model.path)
+        if identity == self._file:
+            return
+        if not identity or not model.sha256 or await asyncio.to_thread(sha256_of, model.path) != model.sha256:
+            raise EngineError(
+                f"the model's process has ended, and {model.path} is no longer the file that was loaded.",
+                "Load the model again.",
+            )
+        self._file = identity
 
     async def close(self) -> None:
         """End the worker, also while it loads; kill it where it does not end by itself."""
@@ -122,10 +150,11 @@ class Session:
                     raise engine_error(ended) from None
                 request = msgspec.structs.replace(request, context=request.context // 2, gpu_layers=0)
                 continue
-            reduced = list(loaded.reduced)
+            reduced = [*settings.reasons, *loaded.reduced]
             if request.context < settings.context:
                 reduced.append(
-                    f"the context holds {request.context} tokens, where {settings.context} were planned."
+                    f"the context holds {request.context:,} tokens, where {settings.context:,} were planned, "
+                    "and no layers are on a graphics card: the memory ran out."
                 )
             self.loaded = msgspec.structs.replace(loaded, reduced=reduced)
             return self.loaded
@@ -164,8 +193,17 @@ async def drain(worker: WorkerProcess, request_id: int) -> None:
         await worker.send(Cancel(request_id))
         while True:
             event = await next_event(worker)
-            if isinstance(event, Answered | Computed | Failed) and event.id == request_id:
+            if isinstance(event, _Last) and event.id == request_id:
                 return
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    """What a file keeps as long as nobody writes to it or puts another in its place."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ()
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def engine_error(ended: WorkerEndedError) -> EngineError:

@@ -55,12 +55,14 @@ class Settings(msgspec.Struct, frozen=True):
         context: tokens.
         gpu_layers: layers that a GPU takes; the number of layers plus one for the whole model.
         threads: of computation.
-        reasons: why a value is smaller than it might be, a sentence each.
+        limit: a sentence, where the model could use a longer context than is ever taken unasked.
+        reasons: what the memory does not allow, a sentence each.
     """
 
     context: int
     gpu_layers: int
     threads: int
+    limit: str
     reasons: list[str]
 
 
@@ -109,11 +111,11 @@ def choose_settings(
             memory that is available would not hold it, but not less than 1,024.
         gpu_layers: None for what fits into the graphics cards' free memory.
     """
-    reasons: list[str] = []
+    limit, reasons = "", list[str]()
     trained = _number(header, "llama.context_length") or LARGEST_CONTEXT
     wanted = context or min(trained, LARGEST_CONTEXT)
     if wanted < trained and not context:
-        reasons.append(f"the context holds {wanted:,} tokens of the {trained:,} that the model can use.")
+        limit = f"the context holds {wanted:,} tokens of the {trained:,} that the model can use."
     layers = _layers_that_fit(header, wanted, machine) if gpu_layers is None else gpu_layers
 
     def need(tokens: int) -> int:
@@ -134,7 +136,7 @@ def choose_settings(
                 f"the context holds {chosen:,} tokens: {wanted:,} would need {gib(need(wanted))} of memory, "
                 f"and {gib(free)} are available."
             )
-    return Settings(chosen, layers, computing_threads(machine), reasons)
+    return Settings(chosen, layers, computing_threads(machine), limit, reasons)
 
 
 def computing_threads(machine: Machine) -> int:

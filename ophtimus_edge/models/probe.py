@@ -58,7 +58,8 @@ def run(machine: Machine, threads: int) -> Probe:
     """
     # An eighth of what is free: a machine that is short of memory must not swap for this.
     mib = max(32, min(_LARGEST_MIB, machine.available_bytes // 8 >> 20))
-    command = [sys.executable, "-X", "utf8", "-s", "-m", "ophtimus_edge.models.probe", str(threads), str(mib)]
+    module = ["-X", "utf8", "-s", "-P", "-m", "ophtimus_edge.models.probe"]
+    command = [sys.executable, *module, str(threads), str(mib)]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     try:
         child = subprocess.run(

@@ -77,7 +77,7 @@ def choose(model: str = DEMO, level: str = "") -> ChosenModel:
     stored = locations.models_folder() / model
     if Path(model).name == model and (stored / "model.json").is_file():
         return _from_folder(stored, level)
-    path = Path(model).expanduser()
+    path = _check_name(Path(model).expanduser())
     if path.is_dir():
         return _from_folder(path, level)
     if not path.is_file():
@@ -93,9 +93,34 @@ def choose(model: str = DEMO, level: str = "") -> ChosenModel:
 
 
 def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, as 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """The SHA-256 of a file, as 64 hexadecimal digits.
+
+    Raises:
+        InvalidModelError: it cannot be read to its end.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InvalidModelError(
+            f"{path} cannot be read: {error.strerror or error}.",
+            "Check the disk or stick that it lies on, and that you may read it; or copy it again.",
+        ) from error
+
+
+def _check_name(path: Path) -> Path:
+    """A path that can be written in UTF-8, as it must be on its way to the engine and into records.
+
+    Raises:
+        ModelNotFoundError: it cannot: a stick's folder named in another code page, on Linux.
+    """
+    try:
+        str(path.absolute()).encode()
+    except UnicodeEncodeError:
+        raise ModelNotFoundError(
+            f"the name {str(path)!a} is not UTF-8.", "Rename the folder or file, and name it again."
+        ) from None
+    return path
 
 
 def _from_folder(folder: Path, level: str) -> ChosenModel:

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import msgspec
 
 from ophtimus_edge import locations
-from ophtimus_edge.errors import UsageError
+from ophtimus_edge.errors import FolderNotWritableError, UsageError
 from ophtimus_edge.locations import staged
 from ophtimus_edge.support.examination import Examination
 from ophtimus_edge.text import sanitize
@@ -66,11 +66,17 @@ def write(path: Path, examination: Examination) -> list[Part]:
     check(path)
     hide = _Hiding()
     written: list[Part] = []
-    with staged(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, text, what in _parts(examination):
-            data = hide(text).encode("utf-8", "replace")
-            archive.writestr(name, data)
-            written.append(Part(name, len(data), what))
+    try:
+        with staged(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, text, what in _parts(examination):
+                data = hide(text).encode("utf-8", "replace")
+                archive.writestr(name, data)
+                written.append(Part(name, len(data), what))
+    except OSError as error:
+        raise FolderNotWritableError(
+            f"{path} could not be written: {error.strerror or error}.",
+            "Free some space there, or name a file in another folder.",
+        ) from error
     return written
 
 

@@ -219,3 +219,72 @@ def test_without_the_app_the_command_says_how_to_install_it() -> None:
     )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert "ophtimus-edge[tui]" in two_lines(result)
+
+
+def test_output_is_utf8_in_every_code_page(ophtimus: Command) -> None:
+    """Windows pipes in its code page, which lacks letters of nearly every answer."""
+    question = "녹내장이란 무엇인가요?"
+    words = ("ask", "--max-tokens", "20", question)
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    result = ophtimus(*words, env=environment, encoding="utf-8")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == ophtimus(*words).stdout
+    assert f"> {question}\n" in result.stdout
+    assert any("가" <= letter <= "힣" for letter in result.stdout.splitlines()[2])
+
+
+def test_a_line_in_wrong_letters_is_refused_and_the_others_are_asked() -> None:
+    lines = "\ufeffWhat is glaucoma?\n".encode() + "녹내장?\n".encode("cp949") + "백내장?\r\n".encode()
+    result = subprocess.run(
+        [str(BIN / "ophtimus"), "ask", "--json", "--max-tokens", "2"],
+        input=lines, capture_output=True, check=False, env={**os.environ, "LC_ALL": "C.UTF-8"},
+    )  # fmt: skip
+    first, refused, last = map(json.loads, result.stdout.splitlines())
+    assert result.returncode == 1
+    assert (first["question"], last["question"]) == ("What is glaucoma?", "백내장?")
+    assert "not UTF-8" in refused["error"]
+    assert refused["hint"]
+
+
+def test_what_lies_in_the_working_folder_is_not_run(ophtimus: Command, tmp_path: Path) -> None:
+    for name in ("msgspec", "numpy", "jinja2", "psutil"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    planted = subprocess.run([sys.executable, "-c", "import psutil"], cwd=tmp_path, check=False)
+    assert planted.returncode == 0
+    assert (tmp_path / "ran").exists()  # so Python does run it, where nobody prevents it
+    (tmp_path / "ran").unlink()
+    result = ophtimus("ask", "--max-tokens", "2", "What is glaucoma?", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert ophtimus("doctor", "--json", cwd=tmp_path).returncode == 0
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_bare_file_without_a_template_completes_in_the_free_role(
+    ophtimus: Command, tiny_model: Path, tmp_path: Path
+) -> None:
+    bare = tmp_path / "bare.gguf"
+    data = (tiny_model / "tiny-Q4_K_M.gguf").read_bytes()
+    assert data.count(b"tokenizer.chat_template") == 1
+    bare.write_bytes(data.replace(b"tokenizer.chat_template", b"tokenizer.chat_templatX"))
+    assert "--role free" in two_lines(ophtimus("ask", "--model", str(bare), "x"), code=2)
+    result = ophtimus("ask", "--model", str(bare), "--role", "free", "Glaucoma is", "--max-tokens", "2")
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("verb", [("ask", "x"), ("batch", "questions.csv", "--out", "answers.csv")])
+def test_a_seed_that_means_any_seed_is_refused(ophtimus: Command, verb: tuple[str, ...]) -> None:
+    assert "between 0 and 4294967294" in two_lines(ophtimus(*verb, "--seed", str(2**32 - 1)), code=2)
+    assert ophtimus("ask", "--seed", str(2**32 - 2), "--max-tokens", "2", "x").returncode == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are text elsewhere")
+def test_a_file_whose_name_is_no_utf8_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path) + "/녹내장.gguf".encode("cp949")
+    shutil.copy(tiny_model / "tiny-Q4_K_M.gguf", os.fsdecode(path))
+    result = subprocess.run(
+        [os.fsencode(BIN / "ophtimus"), b"ask", b"--model", path, b"x"], capture_output=True, check=False
+    )
+    assert result.returncode == 1
+    assert b"Traceback" not in result.stderr
+    assert b"is not UTF-8" in result.stderr
+    assert b"Rename" in result.stderr

@@ -189,6 +189,8 @@ def test_a_worker_that_dies_is_replaced(tiny_model: Path, many: Path, tmp_path: 
         os.kill(worker.pid, signal.SIGKILL)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
+    assert "ended unexpectedly" in said
+    assert "asked again" in said
     assert [record["row"] for record in lines_of(out)] == list(range(1, 151))
     assert all(record["completion_tokens"] == 64 for record in lines_of(out))
 

@@ -3,6 +3,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
@@ -101,8 +102,10 @@ def test_the_bundle_holds_logs_and_versions_and_nothing_that_was_asked(
             async for event in engine.answer([Turn("user", SECRET)], Sampling(max_tokens=40, min_tokens=40)):
                 if isinstance(event, Piece):
                     answer += event.text
+            assert engine.process_id
+            os.kill(engine.process_id, signal.SIGABRT)  # a failure leaves its traces in the log too
             with pytest.raises(EngineError):
-                await engine.score([1 << 30], [[1]])  # a failure leaves its traces in the log too
+                await engine.score([1], [[1]])
         return answer
 
     answer = asyncio.run(ask())

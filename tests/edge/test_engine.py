@@ -1,8 +1,10 @@
 """Loading and answering with the real worker: the same text again, nothing evaluated twice, stopped at once."""
 
 import asyncio
+import random
 from pathlib import Path
 
+import msgspec
 import pytest
 from engines import QUESTION, collect
 
@@ -194,6 +196,24 @@ async def test_a_damaged_header_is_refused_before_a_worker_sees_it(tiny_model: P
             await engine.load(store.ChosenModel(path, "cut", "", "Q4_K_M", "", None, None))
         assert engine.process_id is None
         await engine.load(model)
+
+
+@pytest.mark.parametrize("size", [0, 3, 4, 24, 4096, 1 << 20])
+async def test_random_bytes_are_no_model(tiny_model: Path, tmp_path: Path, size: int) -> None:
+    chosen = store.choose(str(tiny_model / "tiny-Q4_K_M.gguf"))
+    noise = random.Random(size).randbytes(size)
+    async with Engine() as engine:
+        for name, data in {"noise": noise, "marked": (b"GGUF" + noise)[: max(4, size)]}.items():
+            path = tmp_path / f"{name}.gguf"
+            path.write_bytes(data)
+            with pytest.raises(InvalidModelError) as caught:
+                store.choose(str(path))
+            assert caught.value.hint
+            with pytest.raises(InvalidModelError):
+                await engine.load(msgspec.structs.replace(chosen, path=path))
+            assert engine.process_id is None
+        await engine.load(chosen)
+        assert await engine.tokenize("x")
 
 
 def test_scripts_ask_without_asyncio(tiny_model: Path) -> None:

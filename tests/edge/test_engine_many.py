@@ -1,5 +1,6 @@
 """Many at once with the real worker: answers side by side, scores behind a prefix, logits of windows."""
 
+import asyncio
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,8 @@ import pytest
 from engines import QUESTION, collect
 
 from ophtimus_edge.engine.client import Engine
-from ophtimus_edge.engine.messages import Sampling, Turn
-from ophtimus_edge.errors import EngineError
+from ophtimus_edge.engine.messages import Answered, Piece, Sampling, Turn
+from ophtimus_edge.errors import EngineError, UsageError
 from ophtimus_edge.models import store
 
 SYSTEM = QUESTION[0]
@@ -101,3 +102,48 @@ async def test_windows_come_one_at_a_time_in_one_shared_memory(tiny_model: Path)
             break
         assert (await collect(engine, QUESTION, 3))[1].completion_tokens == 3
     assert not list(Path("/dev/shm").glob("psm_*"))  # noqa: S108 - where Linux has shared memory
+
+
+async def test_what_the_model_does_not_have_is_refused_and_the_engine_goes_on(tiny_model: Path) -> None:
+    async with Engine() as engine:
+        await engine.load(store.choose(str(tiny_model)))
+        with pytest.raises(UsageError, match="loaded for many"):
+            async for _ in engine.answer_many([QUESTION], [Sampling(2)], 1):
+                raise AssertionError
+        ids = await engine.tokenize("a lone \ud800 half")
+        assert b"".join(await engine.pieces(ids)).decode() == "a lone \ufffd half"
+        for wrong in (-1, 1 << 20):
+            with pytest.raises(UsageError, match="there is no token"):
+                await engine.score([1, 2], [[wrong]])
+            with pytest.raises(UsageError, match="there is no token"):
+                await engine.pieces([wrong])
+        assert len(await engine.score([1, 2], [[3]])) == 1
+
+
+async def test_a_stop_means_the_request_under_way_and_no_other(tiny_model: Path) -> None:
+    async with Engine() as engine:
+        await engine.load(store.choose(str(tiny_model)))
+        await engine.cancel()  # nothing is under way
+        answer = engine.answer(QUESTION, Sampling(400, min_tokens=400))
+        async for event in answer:
+            if isinstance(event, Piece):
+                break
+        waiting = asyncio.create_task(engine.warm("You are an expert."))
+        await asyncio.sleep(0.05)  # it stands in line
+        await engine.cancel()
+        ends = [event async for event in answer if isinstance(event, Answered)]
+        assert [end.finish_reason for end in ends] == ["cancelled"]
+        assert await waiting > 0
+
+
+async def test_a_score_that_nobody_waits_for_is_stopped(tiny_model: Path) -> None:
+    async with Engine() as engine:
+        await engine.load(store.choose(str(tiny_model)))
+        long = asyncio.create_task(engine.score([1], [[2] * 500] * 2000))
+        await asyncio.sleep(0.3)
+        assert not long.done()
+        long.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await long
+        async with asyncio.timeout(10):  # all of it takes minutes
+            assert len(await engine.score([1], [[2]])) == 1

@@ -1,6 +1,8 @@
 """What befalls a worker while it works: killed, halted, its file replaced, removed or cut short."""
 
+import asyncio
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -8,9 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
-from conftest import ROOT
+from conftest import BIN, ROOT
 from engines import QUESTION, collect
 
 from ophtimus_edge import locations
@@ -18,7 +21,9 @@ from ophtimus_edge.engine.client import Died, Engine
 from ophtimus_edge.engine.messages import Answered, Piece, Sampling, Turn
 from ophtimus_edge.engine.session import Halted
 from ophtimus_edge.errors import EngineError
-from ophtimus_edge.models import store
+from ophtimus_edge.models import gguf, store
+from ophtimus_edge.models.fit import predict_memory
+from ophtimus_edge.models.hardware import read_machine
 
 ENDLESS = Sampling(400, min_tokens=400)
 
@@ -217,3 +222,77 @@ async def test_many_answers_in_a_row_leave_the_workers_memory_flat(tiny_model: P
             await collect(engine, [Turn("user", f"What is number {number}?")], 12)
             sizes.append(process.memory_info().rss)
     assert max(sizes[10:]) <= 1.02 * sizes[9]
+
+
+async def test_another_file_in_the_place_of_a_dead_workers_is_not_loaded(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.gguf"
+    shutil.copy(tiny_model / "tiny-Q4_K_M.gguf", path)
+    async with Engine() as engine:
+        await engine.load(store.choose(str(path)))
+        assert engine.process_id
+        os.kill(engine.process_id, signal.SIGKILL)
+        with contextlib.suppress(EngineError):
+            await engine.tokenize("x")
+        assert await engine.tokenize("x")  # the same file: a new worker
+        shutil.copy(tiny_model / "tiny-BF16.gguf", path)
+        os.kill(engine.process_id, signal.SIGKILL)
+        with contextlib.suppress(EngineError):
+            await engine.tokenize("x")
+        with pytest.raises(EngineError, match="no longer the file"):
+            await engine.tokenize("x")
+        await engine.load(store.choose(str(path)))
+        assert await engine.tokenize("x")
+
+
+async def test_a_context_that_the_memory_does_not_hold_is_smaller_and_that_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = store.choose()
+    machine = read_machine()
+    async with Engine() as engine:
+        assert (await engine.load(model)).reduced == []
+        need = predict_memory(gguf.check(model.path), model.path.stat().st_size, 1024, 0, machine)
+        small = msgspec.structs.replace(machine, available_bytes=need + (1 << 20))
+        monkeypatch.setattr("ophtimus_edge.engine.session.read_machine", lambda: small)
+        loaded = await engine.load(model)
+    assert loaded.context == 1024
+    assert len(loaded.reduced) == 1
+    assert "1,024 tokens" in loaded.reduced[0]
+
+
+async def test_two_loads_at_once_leave_one_worker_with_the_second_model(tiny_model: Path) -> None:
+    async with Engine() as engine:
+        await asyncio.gather(engine.load(store.choose()), engine.load(store.choose(str(tiny_model))))
+        assert engine.loaded
+        assert engine.loaded.context == 512
+        assert len(workers()) == 1
+        assert await engine.tokenize("x")
+    assert workers() == set()
+
+
+def test_questions_from_a_file_go_on_after_a_death(tiny_model: Path) -> None:
+    words = [str(BIN / "ophtimus"), "ask", "--json", "--model", str(tiny_model), "--max-tokens", "400"]
+    with subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write("What is glaucoma?\n")
+        process.stdin.flush()
+        first = json.loads(process.stdout.readline())
+        (worker,) = psutil.Process(process.pid).children(recursive=True)
+        worker.suspend()  # so that the kill falls into the answer
+        process.stdin.write("What is a cataract?\n")
+        process.stdin.flush()
+        worker.kill()
+        process.stdin.write("What is myopia?\n")
+        process.stdin.close()
+        rest = [json.loads(line) for line in process.stdout]
+        assert process.wait(timeout=60) == 1
+        assert process.stderr is not None
+        assert "ended unexpectedly" in process.stderr.read()
+    assert first["finish_reason"] == "length"
+    assert rest[-1]["question"] == "What is myopia?"
+    assert rest[-1]["completion_tokens"] == 400

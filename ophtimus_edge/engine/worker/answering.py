@@ -64,9 +64,9 @@ def answer(
         TemplateError: the template fails.
         DecodeError: llama.cpp fails.
     """
+    start = time.monotonic()
     ids = prompt(request.turns, request.plain, model, template)
     check_fits(ids, context.tokens)
-    start = time.monotonic()
     sampling = request.sampling
     finish: FinishReason = "length"
     reused, first, last = 0, 0.0, 0.0

@@ -193,6 +193,7 @@ class Server:
             self._interrupt.end()
 
     def _computed(self, request: _Asked, model: Model) -> Event:
+        _check_ids(request, model.vocabulary)
         if isinstance(request, Tokenize):
             return Tokens(request.id, model.tokenize(request.text, request.special))
         if isinstance(request, Pieces):
@@ -217,3 +218,27 @@ class Server:
         if isinstance(request, Score):
             return Scored(request.id, score(request, self._context))
         return Warmed(request.id, warm(request.system, model, self._context, self._template))
+
+
+def _check_ids(request: _Asked, vocabulary: int) -> None:
+    """Refuse token ids that the model does not have: llama.cpp would read past its tables.
+
+    Raises:
+        UnanswerableError: naming the first of them.
+    """
+    ids: list[int] = []
+    if isinstance(request, Pieces | Logits):
+        ids = request.ids
+    elif isinstance(request, Score):
+        ids = [*request.prefix, *(token for each in request.continuations for token in each)]
+    elif isinstance(request, Answer | Render):
+        ids = [token for turn in request.turns for token in turn.ids]
+    elif isinstance(request, AnswerMany):
+        ids = [token for turns in request.conversations for turn in turns for token in turn.ids]
+    wrong = next((token for token in ids if not 0 <= token < vocabulary), None)
+    if wrong is not None:
+        raise UnanswerableError(
+            "usage",
+            f"there is no token {wrong}; the model has {vocabulary}.",
+            "Tokenize with the model that is asked.",
+        )

@@ -97,7 +97,7 @@ class ChatScreen(Screen[None]):
     async def _serve(self) -> None:
         """Load the model, then answer one question after another."""
         try:
-            await self._engine.load(
+            loaded = await self._engine.load(
                 self._model,
                 system=role_named(Asking().role).system_prompt,
                 on_progress=lambda part: self._state(self._texts("loading", percent=int(part * 100))),
@@ -107,6 +107,8 @@ class ChatScreen(Screen[None]):
             self._box.disabled = True
             await self._talk.mount(Static(f"{error.message}\n{error.hint}", markup=False))
             return
+        for sentence in loaded.reduced:
+            await self._talk.mount(Static(sentence, markup=False))
         while True:
             self._state(self._texts("ready"))
             exchange = await self._questions.get()
