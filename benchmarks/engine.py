@@ -193,7 +193,8 @@ class Bench:
     async def score(self) -> None:
         """The letters of a multiple-choice question behind its prompt."""
         choice = max(
-            primers.read(HERE.parent / "training" / "primer").choices, key=lambda one: len(one.question)
+            primers.read(HERE.parent / "training" / "primer").choices,
+            key=lambda one: len(choice_prompt(one).encode()),
         )
         ours, theirs = [], []
         for _ in range(self.rounds):

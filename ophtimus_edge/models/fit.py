@@ -41,9 +41,15 @@ _OPERATIONS = {
     "Q2_K": 2.0, "Q3_K": 2.6, "Q4_K": 1.2, "Q5_K": 2.2, "Q6_K": 2.0, "IQ4_NL": 1.4, "IQ4_XS": 1.8,
 }  # fmt: skip
 _OPERATIONS_ELSE = 4.0  # the types of two and three bits that look their weights up in tables
+# Of what a plain reader gets from the memory: rows are unpacked between reads.
+_READ_SHARE = 0.85
+# Attention reads the keys and values of all tokens so far, in 16 bits that it converts as it goes: float
+# operations of the probe's product in the time of one of its multiplications.
+_ATTENTION_OPERATIONS = 40.0
+_TOKENS_SO_FAR = 300  # a role, a question, half of an answer
 _NODES = 17  # of the graph of a layer, those that compute
-_NODE_S = 1.5e-6
-_TOKEN_STEPS = 2000
+_NODE_S = 3e-6
+_TOKEN_STEPS = 3000
 _GPU_SHARE = 0.6
 _GPU_LAYER_S = 50e-6
 
@@ -204,8 +210,9 @@ def predict_speed(
 ) -> float:
     """Tokens a second while an answer of ordinary length is written; 0 where a GPU's speed is unknown.
 
-    For a token, each weight is read once and used once. Every step of the graph waits for all threads,
-    and then the worker picks a token, turns it into text and sends it.
+    For a token, each weight is read once and used once, and so is what is kept of some hundred tokens
+    before it. Every step of the graph waits for all threads, and then the worker picks a token, turns it
+    into text and sends it, and the program shows it.
     """
     layers = _layers(header)
     offloaded = _offloaded(gpu_layers, layers, machine)
@@ -222,7 +229,9 @@ def predict_speed(
         else:
             operations += math.prod(tensor.shape) * _OPERATIONS.get(tensor.type, _OPERATIONS_ELSE)
     read = max(0, file_bytes - header.data_offset - unread - on_gpu)
-    seconds = read / probe.bandwidth + operations / probe.arithmetic
+    width = _number(header, "llama.embedding_length")
+    operations += min(layers, first_on_gpu) * _TOKENS_SO_FAR * 2 * width * _ATTENTION_OPERATIONS
+    seconds = read / (_READ_SHARE * probe.bandwidth) + operations / probe.arithmetic
     seconds += min(layers, first_on_gpu) * _NODES * _NODE_S + _TOKEN_STEPS * probe.step_s
     if offloaded:
         bandwidth = sum(gpu.bandwidth for gpu in machine.gpus) / len(machine.gpus)
