@@ -192,15 +192,16 @@ class Bench:
 
     async def score(self) -> None:
         """The letters of a multiple-choice question behind its prompt."""
-        choice = max(
-            primers.read(HERE.parent / "training" / "primer").choices,
-            key=lambda one: len(choice_prompt(one).encode()),
+        choices = primers.read(HERE.parent / "training" / "primer").choices
+        *_, example, choice = sorted(choices, key=lambda one: len(choice_prompt(one).encode()))
+        asked = (
+            f"{choice_prompt(example)}\n\n{choice_prompt(choice)}"  # one example, as tests of models do it
         )
         ours, theirs = [], []
         for _ in range(self.rounds):
             async with Engine() as engine:
                 threads = await self.load(engine)
-                prefix = await engine.render([Turn("system", SYSTEM), Turn("user", choice_prompt(choice))])
+                prefix = await engine.render([Turn("system", SYSTEM), Turn("user", asked)])
                 options = [await engine.tokenize(letter) for letter in "ABCDE"[: len(choice.options)]]
                 start = time.monotonic()
                 await engine.score(prefix, options)
