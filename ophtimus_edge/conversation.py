@@ -11,7 +11,7 @@ import msgspec
 
 from ophtimus_edge import specialties
 from ophtimus_edge.engine.client import Died, Engine
-from ophtimus_edge.engine.messages import Answered, Piece, Reading, Sampling, Turn
+from ophtimus_edge.engine.messages import Answered, Loaded, Piece, Reading, Sampling, Turn
 from ophtimus_edge.engine.session import Halted
 from ophtimus_edge.errors import EngineError, QuestionError, UsageError
 from ophtimus_edge.models.familiarity import Familiarity, KnownQuestions, read_known_questions
@@ -97,13 +97,7 @@ class Conversation:
             EngineError: the engine failed.
         """
         text = clean_question(question)
-        loaded = self.engine.loaded
-        plain = self.model.is_base or (loaded is not None and not loaded.has_template)
-        if plain and asking.role != FREE:
-            raise UsageError(
-                f"{self.model.name} is a base model: it completes texts and does not answer questions.",
-                "Name an instruct model, or let it complete your text with --role free.",
-            )
+        plain = completes(self.model, self.engine.loaded, asking.role)
         turns = question_turns(text, asking.role)
         if earlier and not plain:
             turns, dropped = await self._fitting(turns, earlier, asking.max_tokens)
@@ -145,6 +139,25 @@ class Conversation:
     def _known(self) -> KnownQuestions | None:
         path = self.model.known_questions
         return read_known_questions(path) if path else None
+
+
+def completes(model: ChosenModel, loaded: Loaded | None, role: str) -> bool:
+    """Whether a model completes a text plainly, as it has no chat template.
+
+    Args:
+        loaded: what the engine says of it; None where it is not loaded yet.
+
+    Raises:
+        UsageError: it does, and the role is not the free one.
+    """
+    if not model.is_base and (loaded is None or loaded.has_template):
+        return False
+    if role != FREE:
+        raise UsageError(
+            f"{model.name} is a base model: it completes texts and does not answer questions.",
+            f"Name an instruct model, or let it complete your text with --role {FREE}.",
+        )
+    return True
 
 
 def clean_question(question: str) -> str:

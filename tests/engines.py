@@ -1,5 +1,7 @@
 """What the tests of the engine share."""
 
+import psutil
+
 from ophtimus_edge.engine.client import Died, Engine
 from ophtimus_edge.engine.messages import Answered, Piece, Sampling, Turn
 
@@ -19,3 +21,12 @@ async def collect(
             answered = event
     assert answered is not None
     return text, answered
+
+
+def workers() -> set[int]:
+    """Workers that this process started and that still run."""
+    return {
+        child.pid
+        for child in psutil.Process().children(recursive=True)
+        if child.status() != psutil.STATUS_ZOMBIE and "ophtimus_edge.engine.worker" in child.cmdline()
+    }

@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> None:
     from ophtimus_edge.batch import questions
     from ophtimus_edge.batch.journal import opened, refuse_existing
     from ophtimus_edge.batch.records import Recorder
-    from ophtimus_edge.conversation import FREE
+    from ophtimus_edge.conversation import completes
     from ophtimus_edge.engine.messages import LARGEST_SEED
     from ophtimus_edge.errors import QuestionError, UsageError
     from ophtimus_edge.models import store
@@ -94,11 +94,7 @@ def run(options: argparse.Namespace) -> None:
     for note in _notes(file):
         sys.stderr.write(sanitize(note) + "\n")
     model = store.choose(options.model, options.level)
-    if model.is_base and options.role != FREE:
-        raise UsageError(
-            f"{model.name} is a base model: it completes texts and does not answer questions.",
-            "Name an instruct model, or let it complete your texts with --role free.",
-        )
+    completes(model, None, options.role)
     if not model.sha256 and model.path.stat().st_size > _LARGE:
         sys.stderr.write(f"reading {sanitize(model.path.name)} for its SHA-256\n")
     sha256 = model.sha256 or store.sha256_of(model.path)
@@ -158,7 +154,7 @@ async def _answer(
     from ophtimus_edge import specialties
     from ophtimus_edge.batch import answering, questions
     from ophtimus_edge.cli.batch_progress import BatchProgress
-    from ophtimus_edge.conversation import FREE
+    from ophtimus_edge.conversation import completes
     from ophtimus_edge.engine.client import Engine
     from ophtimus_edge.errors import EngineError
     from ophtimus_edge.models.familiarity import read_known_questions
@@ -175,7 +171,7 @@ async def _answer(
                 progress.note(sentence)
             _compare_machines(loaded, journal, progress)
             left = (row for row in questions.rows(file) if not journal.has(row.number))
-            plain = options.role == FREE and (model.is_base or not loaded.has_template)
+            plain = completes(model, loaded, options.role)
 
             def on_death(error: EngineError) -> None:
                 progress.note(f"{error.message} The rows without an answer are asked again.")

@@ -43,7 +43,9 @@ from ophtimus_edge.engine.messages import (
 from ophtimus_edge.engine.process import WorkerEndedError, WorkerProcess
 from ophtimus_edge.engine.session import (
     Halted,
+    Last,
     LoadOrder,
+    Reply,
     Session,
     drain,
     engine_error,
@@ -58,7 +60,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-_Asked = Warm | Score | Tokenize | Render | Pieces | Logits
+_Asked = Answer | AnswerMany | Warm | Score | Tokenize | Render | Pieces | Logits
 _DESCRIBE_S = 60.0  # a graphics card's driver may take many seconds, the first time
 _LONE = re.compile("[\ud800-\udfff]")  # halves of a surrogate pair, which UTF-8 cannot write
 ReplyT = TypeVar("ReplyT", bound=Warmed | Scored | Tokens | Pieced | Computed)
@@ -187,30 +189,15 @@ class Engine:
             UsageError: the model cannot chat.
             EngineError: no model is loaded, or llama.cpp failed.
         """
-        async with self._turn:
-            worker = await self._session.ready()
-            request = Answer(self._begin(), _sanitized(turns), sampling or Sampling(), plain)
-            ended = False
-            try:
-                await worker.send(request)
-                while not ended:
-                    event = await next_event(worker)
-                    if isinstance(event, Failed) and event.id == request.id:
-                        ended = True
-                        raise raised(event)
-                    if isinstance(event, Halted):
+        request = Answer(0, _sanitized(turns), sampling or Sampling(), plain)
+        try:
+            async with contextlib.aclosing(self._exchange(request)) as events:
+                async for event in events:
+                    if isinstance(event, Reading | Piece | Halted | Answered):
                         yield event
-                    elif isinstance(event, Reading | Piece | Answered) and event.id == request.id:
-                        ended = isinstance(event, Answered)
-                        yield event
-            except WorkerEndedError as death:
-                ended = True
-                error = engine_error(death)
-                yield Died(error.message, error.hint, error.log_lines)
-            finally:
-                self._under_way = 0
-                if not ended:  # the caller stopped listening: stop the worker and drain what it still says
-                    await drain(worker, request.id)
+        except WorkerEndedError as death:
+            error = engine_error(death)
+            yield Died(error.message, error.hint, error.log_lines)
 
     async def answer_many(
         self,
@@ -234,32 +221,18 @@ class Engine:
             UsageError: the model was loaded for no sequences.
             EngineError: the worker died, or llama.cpp failed: what was yielded is whole.
         """
-        async with self._turn:
-            worker = await self._session.ready()
-            clean = [_sanitized(turns) for turns in conversations]
-            if not self._session.sequences:
-                raise UsageError(
-                    "the model was not loaded for many answers at once.", "Load it with sequences=…"
-                )
-            request = AnswerMany(self._begin(), clean, samplings, parallel, plain)
-            ended = False
-            try:
-                await worker.send(request)
-                while not ended:
-                    event = await next_event(worker)
-                    if isinstance(event, Finished) and event.id == request.id:
+        if self.loaded and not self._session.sequences:
+            raise UsageError("the model was not loaded for many answers at once.", "Load it with sequences=…")
+        clean = [_sanitized(turns) for turns in conversations]
+        try:
+            async with contextlib.aclosing(
+                self._exchange(AnswerMany(0, clean, samplings, parallel, plain))
+            ) as events:
+                async for event in events:
+                    if isinstance(event, Finished):
                         yield event
-                    elif isinstance(event, Failed | Computed) and event.id == request.id:
-                        ended = True
-                        if isinstance(event, Failed):
-                            raise raised(event)
-            except WorkerEndedError as death:
-                ended = True
-                raise engine_error(death) from None
-            finally:
-                self._under_way = 0
-                if not ended:
-                    await drain(worker, request.id)
+        except WorkerEndedError as death:
+            raise engine_error(death) from None
 
     async def score(self, prefix: list[int], continuations: list[list[int]]) -> list[list[float]]:
         """Log-likelihoods of texts behind a prefix, which is evaluated once.
@@ -358,35 +331,47 @@ class Engine:
         """End the worker, also while it loads; kill it where it does not end by itself."""
         await self._session.close()
 
-    def _begin(self) -> int:
-        """The number of a request that begins now: it is the one that a cancel means."""
-        self._last_id += 1
-        self._under_way = self._last_id
-        return self._last_id
-
     async def _ask(self, asked: _Asked, kind: type[ReplyT]) -> ReplyT:
-        """One request, which gets its number when its turn comes, and its one answer."""
+        """One request and its one reply."""
+        try:
+            async with contextlib.aclosing(self._exchange(asked)) as events:
+                async for event in events:
+                    if isinstance(event, kind):
+                        return event
+        except WorkerEndedError as death:
+            raise engine_error(death) from None
+        raise EngineError("the model's process gave another reply than it was asked for.", "Ask again.")
+
+    async def _exchange(self, asked: _Asked) -> AsyncGenerator[Halted | Reply, None]:
+        """One request, which gets its number when its turn comes, and what the worker says to it.
+
+        Raises:
+            WorkerEndedError: the worker died.
+            OphtimusError: the request failed, or there is no worker to be had.
+        """
         async with self._turn:
             worker = await self._session.ready()
-            request = msgspec.structs.replace(asked, id=self._begin())
+            self._last_id += 1
+            self._under_way = number = self._last_id  # what a cancel means from now on
             ended = False
             try:
-                await worker.send(request)
-                while True:
+                await worker.send(msgspec.structs.replace(asked, id=number))
+                while not ended:
                     event = await next_event(worker)
-                    if isinstance(event, Failed) and event.id == request.id:
-                        ended = True
-                        raise raised(event)
-                    if isinstance(event, kind) and event.id == request.id:
-                        ended = True
-                        return event
-            except WorkerEndedError as death:
+                    if isinstance(event, Halted):
+                        yield event
+                    elif isinstance(event, Reply) and event.id == number:
+                        ended = isinstance(event, Last)
+                        if isinstance(event, Failed):
+                            raise raised(event)
+                        yield event
+            except WorkerEndedError:
                 ended = True
-                raise engine_error(death) from None
+                raise
             finally:
                 self._under_way = 0
-                if not ended:  # the caller was cancelled: the next request must not wait for this one
-                    await drain(worker, request.id)
+                if not ended:  # nobody listens any more: the next request must not wait for this one
+                    await drain(worker, number)
 
 
 def _release(memory: object) -> None:

@@ -14,10 +14,13 @@ from ophtimus_edge.engine.messages import (
     Computed,
     Event,
     Failed,
+    Finished,
     Load,
     Loaded,
     Loading,
+    Piece,
     Pieced,
+    Reading,
     Scored,
     Tokens,
     Warmed,
@@ -31,7 +34,8 @@ from ophtimus_edge.models.llama3 import TEMPLATE_DATE
 from ophtimus_edge.models.store import ChosenModel, sha256_of
 from ophtimus_edge.text import sanitize
 
-_Last = Answered | Computed | Failed | Pieced | Scored | Tokens | Warmed  # what ends a request
+Last = Answered | Computed | Failed | Pieced | Scored | Tokens | Warmed  # what ends a request
+Reply = Last | Finished | Piece | Reading
 _SMALLEST_CONTEXT = 1024  # below it a load that ran out of memory is not tried again
 
 
@@ -193,7 +197,7 @@ async def drain(worker: WorkerProcess, request_id: int) -> None:
         await worker.send(Cancel(request_id))
         while True:
             event = await next_event(worker)
-            if isinstance(event, _Last) and event.id == request_id:
+            if isinstance(event, Last) and event.id == request_id:
                 return
 
 

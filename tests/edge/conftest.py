@@ -1,4 +1,4 @@
-"""What the tests of the runtime share: a batch with the tiny model, and model folders to be installed."""
+"""What the tests of the runtime share: a batch with the tiny model, model folders to be installed, a header."""
 
 import hashlib
 import random
@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from conftest import Command
+from gguf_drafts import Draft
 
 from ophtimus_edge.models.chunked_copy import CHUNK_BYTES
 from ophtimus_edge.models.formats import Licence, read_model_folder, write_model_folder
@@ -66,3 +67,9 @@ def large(tiny_model: Path, tmp_path: Path) -> Callable[[int], Path]:
         return folder
 
     return make
+
+
+@pytest.fixture(scope="module")
+def draft(tiny_model: Path) -> Draft:
+    """A sound header of the tiny model, to be changed and put together again."""
+    return Draft((tiny_model / "tiny-Q4_K_M.gguf").read_bytes())

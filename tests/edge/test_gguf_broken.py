@@ -15,8 +15,8 @@ import sys
 from copy import deepcopy
 from pathlib import Path
 
-import psutil
 import pytest
+from engines import workers
 from gguf_drafts import (
     ARR,
     BOOL,
@@ -47,12 +47,7 @@ from gguf_drafts import (
 from ophtimus_edge.engine.client import Engine
 from ophtimus_edge.engine.messages import Sampling, Turn
 from ophtimus_edge.errors import EngineError, InvalidModelError, OphtimusError
-from ophtimus_edge.locations import demo_folder
 from ophtimus_edge.models import gguf, store
-from ophtimus_edge.models.shapes import expected_header
-
-_REAL_VOCABULARY = Path("/work/shared/fixtures/llama3-vocab.gguf")
-
 
 Q = "blk.0.attn_q.weight"
 HUGE = 1 << 60
@@ -188,20 +183,6 @@ BROKEN: dict[str, tuple[Change, str]] = {
     ),
     "weights as whole numbers": (tensor("token_embd.weight", kind=26), "I32|overlaps|follow"),
 }
-
-
-def workers() -> set[int]:
-    """Workers that this process started and that still run."""
-    return {
-        child.pid
-        for child in psutil.Process().children(recursive=True)
-        if child.status() != psutil.STATUS_ZOMBIE and "ophtimus_edge.engine.worker" in child.cmdline()
-    }
-
-
-@pytest.fixture(scope="module")
-def draft(tiny_model: Path) -> Draft:
-    return Draft((tiny_model / "tiny-Q4_K_M.gguf").read_bytes())
 
 
 def broken(draft: Draft, kind: str) -> bytes:
@@ -340,59 +321,6 @@ async def test_a_file_that_is_broken_between_choosing_and_loading_is_refused(
         with pytest.raises(OphtimusError):
             await engine.load(model)
     assert workers() == set()
-
-
-def test_sound_files_are_accepted(tiny_model: Path) -> None:
-    files = [*demo_folder().glob("*.gguf"), *tiny_model.glob("*.gguf")]
-    assert len(files) == 4
-    for path in files:
-        assert gguf.check(path).tensors
-
-
-@pytest.mark.skipif(not _REAL_VOCABULARY.is_file(), reason="the vocabulary of Llama-3 is not here")
-def test_the_vocabulary_of_llama_3_is_read() -> None:
-    header = gguf.read_header(_REAL_VOCABULARY)
-    assert header.metadata["tokenizer.ggml.tokens"] == 128_256
-    with pytest.raises(InvalidModelError, match="no weights"):
-        gguf.check(_REAL_VOCABULARY)
-
-
-@pytest.mark.parametrize("level", ["BF16", "Q4_K_M"])
-def test_a_model_of_a_billion_weights_is_accepted(draft: Draft, tmp_path: Path, level: str) -> None:
-    """A file of its size, with holes in the place of the weights."""
-    expected, _ = expected_header("1B", level)
-    codes = {name: code for code, (name, _, _) in gguf.TENSOR_TYPES.items()}
-    changed = deepcopy(draft)
-    words = [text(f"token {number}") for number in range(128_256)]
-    for change in (
-        u32("llama.block_count", 16),
-        u32("llama.context_length", 131_072),
-        u32("llama.embedding_length", 2048),
-        u32("llama.feed_forward_length", 8192),
-        u32("llama.attention.head_count", 32),
-        u32("llama.attention.head_count_kv", 8),
-        u32("llama.attention.key_length", 64),
-        u32("llama.attention.value_length", 64),
-        u32("llama.rope.dimension_count", 64),
-        u32("llama.vocab_size", 128_256),
-        key("tokenizer.ggml.tokens", ARR, array(STR, *words)),
-        key("tokenizer.ggml.token_type", ARR, array(I32, *[b"\1\0\0\0"] * 128_256)),
-    ):
-        change(changed)
-    changed.tensors = [
-        Tensor(found.name.encode(), found.shape, codes[found.type], found.offset)
-        for found in expected.tensors
-    ]
-    changed.data = b""
-    path = tmp_path / "1b.gguf"
-    path.write_bytes(changed.packed())
-    last = expected.tensors[-1]
-    os.truncate(path, path.stat().st_size + last.offset + last.size_bytes)
-    header = gguf.check(path)
-    assert [found.name for found in header.tensors] == [found.name for found in expected.tensors]
-    os.truncate(path, path.stat().st_size - 32)
-    with pytest.raises(InvalidModelError, match="cut short"):
-        gguf.check(path)
 
 
 def test_what_is_no_file_is_refused_at_once(tmp_path: Path, tiny_model: Path) -> None:

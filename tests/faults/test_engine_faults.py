@@ -14,7 +14,7 @@ import msgspec
 import psutil
 import pytest
 from conftest import BIN, ROOT
-from engines import QUESTION, collect
+from engines import QUESTION, collect, workers
 
 from ophtimus_edge import locations
 from ophtimus_edge.engine.client import Died, Engine
@@ -26,15 +26,6 @@ from ophtimus_edge.models.fit import predict_memory
 from ophtimus_edge.models.hardware import read_machine
 
 ENDLESS = Sampling(400, min_tokens=400)
-
-
-def workers() -> set[int]:
-    """Workers that this process started and that still run."""
-    return {
-        child.pid
-        for child in psutil.Process().children(recursive=True)
-        if child.status() != psutil.STATUS_ZOMBIE and "ophtimus_edge.engine.worker" in child.cmdline()
-    }
 
 
 async def test_a_killed_worker_is_reported_with_what_was_written_and_the_next_request_starts_another(

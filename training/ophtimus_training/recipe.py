@@ -30,7 +30,7 @@ class Recipe(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
         precision: ``float32``, or ``bfloat16`` autocast.
         seed: of initialization, order and dropout.
         optimizer: ``adamw``, or ``muon`` for the layers' matrices with AdamW for the rest, which models that are
-            trained from random weights learn by in fewer passes; an adapter takes ``adamw``.
+            trained from random weights learn by in fewer passes; with an adapter it was not measured.
     """
 
     data: str

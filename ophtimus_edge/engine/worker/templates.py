@@ -24,6 +24,7 @@ from jinja2.runtime import Context, LoopContext, Macro, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace, pass_context
 
+from ophtimus_edge.engine.worker.allowed import ATTRIBUTES, FILTERS, TESTS
 from ophtimus_edge.engine.worker.rewriting import Generation, Rewriting, size_of
 
 # The longest chat templates in use have about 20,000 characters and 3,000 nodes.
@@ -48,26 +49,6 @@ _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "in": lambda left, right: left in right,
     "notin": lambda left, right: left not in right,
 }
-_ATTRIBUTES: tuple[tuple[type | tuple[type, ...], set[str]], ...] = (
-    (str, {"strip", "lstrip", "rstrip", "split", "rsplit", "splitlines", "partition", "rpartition", "startswith",
-           "endswith", "removeprefix", "removesuffix", "find", "rfind", "index", "rindex", "count", "upper", "lower",
-           "title", "capitalize", "isdigit", "isalpha", "isalnum", "isspace", "isupper", "islower", "replace",
-           "join"}),
-    (dict, {"get", "items", "keys", "values"}),
-    ((list, tuple), {"index", "count"}),
-    (LoopContext, {"index", "index0", "revindex", "revindex0", "first", "last", "length", "previtem", "nextitem",
-                   "depth", "depth0", "cycle", "changed"}),
-)  # fmt: skip
-_FILTERS = (
-    "abs", "capitalize", "count", "dictsort", "first", "float", "int", "items", "last", "length", "list", "lower",
-    "map", "max", "min", "reject", "rejectattr", "reverse", "select", "selectattr", "sort", "string", "title",
-    "unique", "upper",
-)  # fmt: skip
-_TESTS = (
-    "odd", "even", "divisibleby", "defined", "undefined", "none", "boolean", "false", "true", "integer", "float",
-    "lower", "upper", "string", "mapping", "number", "sequence", "iterable", "sameas", "in", "==", "eq", "equalto",
-    "!=", "ne", ">", "gt", "greaterthan", "ge", ">=", "<", "lt", "lessthan", "<=", "le",
-)  # fmt: skip
 _SORTING = {"sort", "unique", "min", "max", "dictsort"}
 _COLLECTIONS = (list, tuple, dict, range)
 _MADE_NOW: tuple[type[Any], ...] = (Iterator, type({}.keys()), type({}.values()), type({}.items()))
@@ -89,12 +70,12 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         self._work = 0
         self._weights: dict[int, tuple[object, int, int]] = {}
         self.globals = {"range": self._range, "dict": self._dict, "namespace": self._namespace}
-        self.filters = {name: self._filter(name) for name in _FILTERS}
+        self.filters = {name: self._filter(name) for name in FILTERS}
         self.filters |= {
             "default": self._default, "d": self._default, "safe": self.text, "replace": self._replaced,
             "join": self._join_filter, "indent": self._indent, "tojson": self._json, "trim": self._trimmed,
         }  # fmt: skip
-        self.tests = {name: self._test(name) for name in _TESTS}
+        self.tests = {name: self._test(name) for name in TESTS}
 
     def template(self, text: str) -> jinja2.Template:
         """Compile a template.
@@ -271,7 +252,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         """Whether a template may have an attribute of one of Python's objects."""
         if attr.startswith("_"):
             return False
-        known = any(isinstance(obj, kind) and attr in names for kind, names in _ATTRIBUTES)
+        known = any(isinstance(obj, kind) and attr in names for kind, names in ATTRIBUTES)
         return known or isinstance(obj, Namespace)
 
     def unsafe_undefined(self, obj: Any, attribute: str) -> Undefined:
