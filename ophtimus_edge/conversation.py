@@ -11,7 +11,7 @@ import msgspec
 
 from ophtimus_edge import specialties
 from ophtimus_edge.engine.client import Died, Engine
-from ophtimus_edge.engine.messages import Answered, Loaded, Piece, Reading, Sampling, Turn
+from ophtimus_edge.engine.messages import Answered, Loaded, Loading, Piece, Reading, Sampling, Turn
 from ophtimus_edge.engine.session import Halted
 from ophtimus_edge.errors import EngineError, QuestionError, UsageError
 from ophtimus_edge.models.familiarity import Familiarity, KnownQuestions, read_known_questions
@@ -20,7 +20,7 @@ from ophtimus_edge.text import sanitize
 
 FREE = "free"
 
-Happening = Reading | Piece | Halted | Answered | Died
+Happening = Loading | Reading | Piece | Halted | Answered | Died
 
 
 class Asking(msgspec.Struct, frozen=True, kw_only=True):

@@ -117,14 +117,18 @@ async def _run(options: argparse.Namespace, example: bool) -> None:
 async def _one(conversation: Conversation, question: str, asking: Asking, printer: Printer) -> None:
     from ophtimus_edge.conversation import clean_question
     from ophtimus_edge.engine.client import Died
-    from ophtimus_edge.engine.messages import Answered, Piece
+    from ophtimus_edge.engine.messages import Answered, Loading, Piece
     from ophtimus_edge.engine.session import Halted
     from ophtimus_edge.errors import EngineError
 
     text = clean_question(question)
     printer.begin(text, conversation.unfamiliar(text))
+    again = False
     async for event in conversation.ask(text, asking):
-        if isinstance(event, Piece):
+        if isinstance(event, Loading) and not again:
+            sys.stderr.write("loading the model again\n")
+            again = True
+        elif isinstance(event, Piece):
             printer.piece(event.text)
         elif isinstance(event, Answered):
             printer.end(event)

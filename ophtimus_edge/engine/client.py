@@ -22,9 +22,9 @@ from ophtimus_edge.engine.messages import (
     Computed,
     Describe,
     Described,
-    Failed,
     Finished,
     Loaded,
+    Loading,
     Logits,
     Piece,
     Pieced,
@@ -43,14 +43,12 @@ from ophtimus_edge.engine.messages import (
 from ophtimus_edge.engine.process import WorkerEndedError, WorkerProcess
 from ophtimus_edge.engine.session import (
     Halted,
-    Last,
     LoadOrder,
     Reply,
     Session,
-    drain,
     engine_error,
     next_event,
-    raised,
+    replies,
 )
 from ophtimus_edge.errors import EngineError, UsageError
 from ophtimus_edge.models.store import ChosenModel
@@ -172,7 +170,7 @@ class Engine:
 
     async def answer(
         self, turns: list[Turn], sampling: Sampling | None = None, *, plain: bool = False
-    ) -> AsyncGenerator[Reading | Piece | Halted | Answered | Died, None]:
+    ) -> AsyncGenerator[Loading | Reading | Piece | Halted | Answered | Died, None]:
         """Answer a conversation.
 
         Args:
@@ -181,7 +179,8 @@ class Engine:
             plain: complete the question's text, without a chat template.
 
         Yields:
-            Reading while the prompt is evaluated, Piece while the answer grows, at last one Answered, or
+            Loading where the last worker died and the model is loaded again, Reading while the prompt is
+            evaluated, Piece while the answer grows, at last one Answered, or
             one Died where the worker ended.
 
         Raises:
@@ -193,7 +192,7 @@ class Engine:
         try:
             async with contextlib.aclosing(self._exchange(request)) as events:
                 async for event in events:
-                    if isinstance(event, Reading | Piece | Halted | Answered):
+                    if isinstance(event, Loading | Reading | Piece | Halted | Answered):
                         yield event
         except WorkerEndedError as death:
             error = engine_error(death)
@@ -307,8 +306,7 @@ class Engine:
 
         import numpy as np
 
-        await self._session.ready()
-        vocabulary = self._session.loaded.vocabulary if self._session.loaded else 0
+        vocabulary = self._session.wanted.vocabulary
         memory: SharedMemory | None = None
         try:
             for ids in windows:
@@ -322,8 +320,13 @@ class Engine:
             _release(memory)
 
     async def cancel(self) -> None:
-        """Stop the request under way, if there is one; an answer ends with finish reason ``cancelled``."""
-        if self._session.worker is not None and self._under_way:
+        """Stop the request under way, if there is one; an answer ends with finish reason ``cancelled``.
+
+        Where the model is being loaded again for it, it ends with an EngineError.
+        """
+        if self._session.loading_again:
+            await self._session.stop_loading_again()
+        elif self._session.worker is not None and self._under_way:
             with contextlib.suppress(WorkerEndedError):
                 await self._session.worker.send(Cancel(self._under_way))
 
@@ -342,7 +345,7 @@ class Engine:
             raise engine_error(death) from None
         raise EngineError("the model's process gave another reply than it was asked for.", "Ask again.")
 
-    async def _exchange(self, asked: _Asked) -> AsyncGenerator[Halted | Reply, None]:
+    async def _exchange(self, asked: _Asked) -> AsyncGenerator[Loading | Halted | Reply, None]:
         """One request, which gets its number when its turn comes, and what the worker says to it.
 
         Raises:
@@ -350,28 +353,20 @@ class Engine:
             OphtimusError: the request failed, or there is no worker to be had.
         """
         async with self._turn:
-            worker = await self._session.ready()
             self._last_id += 1
             self._under_way = number = self._last_id  # what a cancel means from now on
-            ended = False
+            request = msgspec.structs.replace(asked, id=number)
             try:
-                await worker.send(msgspec.structs.replace(asked, id=number))
-                while not ended:
-                    event = await next_event(worker)
-                    if isinstance(event, Halted):
+                async with contextlib.aclosing(self._session.ready()) as loading:
+                    async for again in loading:
+                        yield again
+                if (worker := self._session.worker) is None:
+                    raise EngineError("the model was closed meanwhile.", "Load it again.")
+                async with contextlib.aclosing(replies(worker, request, number)) as events:
+                    async for event in events:
                         yield event
-                    elif isinstance(event, Reply) and event.id == number:
-                        ended = isinstance(event, Last)
-                        if isinstance(event, Failed):
-                            raise raised(event)
-                        yield event
-            except WorkerEndedError:
-                ended = True
-                raise
             finally:
                 self._under_way = 0
-                if not ended:  # nobody listens any more: the next request must not wait for this one
-                    await drain(worker, number)
 
 
 def _release(memory: object) -> None:

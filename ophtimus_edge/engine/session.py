@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from ophtimus_edge.engine.messages import (
     Piece,
     Pieced,
     Reading,
+    Request,
     Scored,
     Tokens,
     Warmed,
@@ -63,6 +64,8 @@ class Session:
         self._order: LoadOrder | None = None
         self._file: tuple[int, ...] = ()  # what tells the loaded file from another
         self._loading = asyncio.Lock()
+        self.loading_again = False  # a model whose worker died
+        self._stopped = False
 
     @property
     def sequences(self) -> int:
@@ -82,16 +85,35 @@ class Session:
             self._order = order
             try:
                 self._file = _identity(order.model.path)
-                return await self._load(order, on_progress)
+                async with contextlib.aclosing(self._load(order)) as events:
+                    async for event in events:
+                        if on_progress:
+                            on_progress(event.fraction)
+                return self.wanted
             except BaseException:
                 await self.close()
                 raise
 
-    async def ready(self) -> WorkerProcess:
-        """The worker; a new one with the same model where the last one died.
+    @property
+    def wanted(self) -> Loaded:
+        """What is loaded.
 
         Raises:
-            EngineError: no model is loaded, the new worker died too, or the file was replaced meanwhile.
+            EngineError: nothing is.
+        """
+        if self._order is None or self.loaded is None:
+            raise EngineError("no model is loaded.", "Load a model first.")
+        return self.loaded
+
+    async def ready(self) -> AsyncGenerator[Loading, None]:
+        """See to it that there is a worker: a new one with the same model where the last one died.
+
+        Yields:
+            How far the model is loaded again.
+
+        Raises:
+            EngineError: no model is loaded, the new worker died too, loading was stopped, or the file was
+                replaced meanwhile.
         """
         if self._order is None:
             raise EngineError("no model is loaded.", "Load a model first.")
@@ -100,9 +122,19 @@ class Session:
             self.worker = None
         if self.worker is None:
             await self._expect_same(self._order.model)
-            await self._load(self._order, None)
-        assert self.worker is not None  # noqa: S101 - loading made one
-        return self.worker
+            self.loading_again = True
+            try:
+                async with contextlib.aclosing(self._load(self._order)) as events:
+                    async for event in events:
+                        yield event
+            finally:
+                self.loading_again = False
+
+    async def stop_loading_again(self) -> None:
+        """End the worker that :meth:`ready` loads."""
+        if self.loading_again and self.worker is not None:
+            self._stopped = True
+            await self.worker.close(at_once=True)
 
     async def _expect_same(self, model: ChosenModel) -> None:
         """Refuse another file in the place of the one that was loaded: answers name what they are from."""
@@ -124,7 +156,7 @@ class Session:
         if worker is not None:
             await worker.close(at_once=loading)
 
-    async def _load(self, order: LoadOrder, on_progress: Callable[[float], None] | None) -> Loaded:
+    async def _load(self, order: LoadOrder) -> AsyncGenerator[Loading, None]:
         """Load, with half the context where the worker seems to have died of too little memory."""
         header = await asyncio.to_thread(gguf.check, order.model.path)
         size = order.model.path.stat().st_size
@@ -143,37 +175,70 @@ class Session:
             vocabulary_only=order.vocabulary_only,
         )
         while True:
+            self._stopped = False
             worker = self.worker = await WorkerProcess.start()
             try:
                 await worker.send(request)
-                loaded = await self._until_loaded(worker, on_progress)
+                while not isinstance(event := await next_event(worker), Loaded):
+                    if isinstance(event, Loading):
+                        yield event
+                    elif isinstance(event, Failed):
+                        raise raised(event)
+                break
             except WorkerEndedError as ended:
                 if self.worker is None:
                     raise EngineError("the model was closed while it was loaded.", "Load it again.") from None
+                self.worker = None
+                if self._stopped:
+                    raise EngineError(
+                        "loading the model again was stopped; its process had ended.", "Ask again to load it."
+                    ) from None
                 if not ended.memory or request.context // 2 < _SMALLEST_CONTEXT:
                     raise engine_error(ended) from None
                 request = msgspec.structs.replace(request, context=request.context // 2, gpu_layers=0)
-                continue
-            reduced = [*settings.reasons, *loaded.reduced]
-            if request.context < settings.context:
-                reduced.append(
-                    f"the context holds {request.context:,} tokens, where {settings.context:,} were planned, "
-                    "and no layers are on a graphics card: the memory ran out."
-                )
-            self.loaded = msgspec.structs.replace(loaded, reduced=reduced)
-            return self.loaded
+            except BaseException:  # refused, or nobody waits for it any more
+                self.worker = None
+                await worker.close(at_once=True)
+                raise
+        reduced = [*settings.reasons, *event.reduced]
+        if request.context < settings.context:
+            reduced.append(
+                f"the context holds {request.context:,} tokens, where {settings.context:,} were planned, "
+                "and no layers are on a graphics card: the memory ran out."
+            )
+        self.loaded = msgspec.structs.replace(event, reduced=reduced)
 
-    async def _until_loaded(
-        self, worker: WorkerProcess, on_progress: Callable[[float], None] | None
-    ) -> Loaded:
-        while True:
+
+async def replies(
+    worker: WorkerProcess, request: Request, number: int
+) -> AsyncGenerator[Halted | Reply, None]:
+    """Send a request, and pass on what the worker says to it.
+
+    Args:
+        number: its id.
+
+    Raises:
+        WorkerEndedError: the worker died.
+        OphtimusError: the request failed.
+    """
+    ended = False
+    try:
+        await worker.send(request)
+        while not ended:
             event = await next_event(worker)
-            if isinstance(event, Loading) and on_progress:
-                on_progress(event.fraction)
-            elif isinstance(event, Loaded):
-                return event
-            elif isinstance(event, Failed):
-                raise raised(event)
+            if isinstance(event, Halted):
+                yield event
+            elif isinstance(event, Reply) and event.id == number:
+                ended = isinstance(event, Last)
+                if isinstance(event, Failed):
+                    raise raised(event)
+                yield event
+    except WorkerEndedError:
+        ended = True
+        raise
+    finally:
+        if not ended:  # nobody listens any more: the next request must not wait for this one
+            await _drain(worker, number)
 
 
 async def next_event(worker: WorkerProcess) -> Event | Halted:
@@ -191,7 +256,7 @@ async def next_event(worker: WorkerProcess) -> Event | Halted:
             return Halted()
 
 
-async def drain(worker: WorkerProcess, request_id: int) -> None:
+async def _drain(worker: WorkerProcess, request_id: int) -> None:
     """Stop a request that nobody listens to any more, and take in what it still says."""
     with contextlib.suppress(WorkerEndedError):
         await worker.send(Cancel(request_id))

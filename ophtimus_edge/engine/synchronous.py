@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from ophtimus_edge.engine.client import Died, Engine
-from ophtimus_edge.engine.messages import Answered, Finished, Loaded, Piece, Reading, Sampling, Turn
+from ophtimus_edge.engine.messages import Answered, Finished, Loaded, Loading, Piece, Reading, Sampling, Turn
 from ophtimus_edge.engine.session import Halted
 from ophtimus_edge.models.store import ChosenModel
 
@@ -59,7 +59,7 @@ class SyncEngine:
 
     def answer(
         self, turns: list[Turn], sampling: Sampling | None = None, *, plain: bool = False
-    ) -> Iterator[Reading | Piece | Halted | Answered | Died]:
+    ) -> Iterator[Loading | Reading | Piece | Halted | Answered | Died]:
         """Answer a conversation."""
         return self._each(self._engine.answer(turns, sampling, plain=plain))
 

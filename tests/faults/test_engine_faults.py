@@ -18,7 +18,7 @@ from engines import QUESTION, collect, workers
 
 from ophtimus_edge import locations
 from ophtimus_edge.engine.client import Died, Engine
-from ophtimus_edge.engine.messages import Answered, Piece, Sampling, Turn
+from ophtimus_edge.engine.messages import Answered, Loading, Piece, Sampling, Turn
 from ophtimus_edge.engine.session import Halted
 from ophtimus_edge.errors import EngineError
 from ophtimus_edge.models import gguf, store
@@ -26,6 +26,14 @@ from ophtimus_edge.models.fit import predict_memory
 from ophtimus_edge.models.hardware import read_machine
 
 ENDLESS = Sampling(400, min_tokens=400)
+
+
+async def end(engine: Engine) -> None:
+    """Kill the worker, and wait until its client knows."""
+    assert engine.process_id
+    os.kill(engine.process_id, signal.SIGKILL)
+    while engine.process_id and psutil.pid_exists(engine.process_id):
+        await asyncio.sleep(0.01)
 
 
 async def test_a_killed_worker_is_reported_with_what_was_written_and_the_next_request_starts_another(
@@ -81,6 +89,92 @@ async def test_every_other_request_of_a_killed_worker_is_an_error(tiny_model: Pa
         assert caught.value.log_lines
         assert [done.completion_tokens for done in found] == [2]
         assert len([done async for done in engine.answer_many([QUESTION], [Sampling(2)], 1)]) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [("SIGILL", "this CPU lacks an instruction"), ("SIGABRT", "(SIGABRT"), ("SIGSEGV", "(SIGSEGV"),
+     ("SIGBUS", "its file was cut short or the disk failed")],
+)  # fmt: skip
+async def test_how_a_worker_ended_is_said(tiny_model: Path, number: str, words: str) -> None:
+    async with Engine() as engine:
+        await engine.load(store.choose(str(tiny_model)))
+        assert engine.process_id
+        deaths = []
+        async for event in engine.answer(QUESTION, ENDLESS):
+            if isinstance(event, Piece) and not deaths:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(engine.process_id, signal.Signals[number])
+            elif isinstance(event, Died):
+                deaths.append(event)
+        assert len(deaths) == 1
+        assert words in deaths[0].message
+        assert (await collect(engine, QUESTION, 3))[1].completion_tokens == 3
+
+
+async def test_an_assertion_of_llama_cpp_is_said(tiny_model: Path) -> None:
+    """What llama.cpp writes before it gives up stands in its log, and in the message."""
+    async with Engine() as engine:
+        await engine.load(store.choose(str(tiny_model)))
+        assert engine.process_id
+        deaths = []
+        async for event in engine.answer(QUESTION, ENDLESS):
+            if isinstance(event, Piece) and not deaths:
+                with locations.engine_log().open("a") as log:
+                    log.write("ggml.c:1: GGML_ASSERT(rows > 0) failed\n")
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(engine.process_id, signal.SIGABRT)
+            elif isinstance(event, Died):
+                deaths.append(event)
+        assert "GGML_ASSERT(rows > 0) failed" in deaths[0].message
+
+
+async def test_a_load_that_runs_out_of_memory_is_tried_with_half_the_context(tiny_model: Path) -> None:
+    """The kernel ends a process that takes too much memory as a kill does."""
+    killed: list[int] = []
+
+    def kill_the_first(_fraction: float) -> None:
+        if not killed:
+            killed.extend(workers())
+            for pid in killed:
+                os.kill(pid, signal.SIGKILL)
+
+    model = store.choose()
+    async with Engine() as engine:
+        whole = await engine.load(model, 2048)
+        assert (whole.context, whole.reduced) == (2048, [])
+        halved = await engine.load(model, 2048, kill_the_first)
+        assert len(killed) == 1
+        assert halved.context == 1024
+        assert "1,024 tokens, where 2,048 were planned" in " ".join(halved.reduced)
+        assert (await collect(engine, QUESTION, 3))[1].completion_tokens == 3
+        killed.clear()
+        with pytest.raises(EngineError, match="perhaps because the memory ran out"):
+            await engine.load(store.choose(str(tiny_model)), 0, kill_the_first)  # 512: not halved again
+    assert workers() == set()
+
+
+async def test_a_model_that_is_loaded_again_says_how_far_and_can_be_stopped(tiny_model: Path) -> None:
+    async with Engine() as engine:
+        await engine.load(store.choose(str(tiny_model)))
+        expected = await engine.tokenize("glaucoma")
+
+        await end(engine)
+        events = [event async for event in engine.answer(QUESTION, Sampling(3))]
+        fractions = [event.fraction for event in events if isinstance(event, Loading)]
+        assert fractions == sorted(fractions)
+        assert isinstance(events[-1], Answered)
+
+        await end(engine)
+        stopped = False
+        with pytest.raises(EngineError, match="was stopped"):
+            async for event in engine.answer(QUESTION, Sampling(3)):
+                if isinstance(event, Loading) and not stopped:
+                    stopped = True
+                    await engine.cancel()
+        assert await engine.tokenize("glaucoma") == expected
+    assert workers() == set()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGSTOP")
@@ -152,6 +246,26 @@ async def test_two_programs_use_one_model_at_the_same_time(tiny_model: Path) -> 
             texts.append(text)
             assert answered.completion_tokens == 20
     assert texts[0] == texts[1]
+
+
+def test_two_processes_use_one_model_at_the_same_time(tiny_model: Path) -> None:
+    words = [
+        str(BIN / "ophtimus"),
+        "ask",
+        "--json",
+        "--model",
+        str(tiny_model),
+        "--max-tokens",
+        "60",
+        "glaucoma",
+    ]
+    with (
+        subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as one,
+        subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as other,
+    ):
+        answers = [json.loads(process.communicate(timeout=60)[0])["answer"] for process in (one, other)]
+    assert [one.returncode, other.returncode] == [0, 0]
+    assert answers[0] == answers[1] != ""
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can become another user")

@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 from ophtimus_edge.conversation import Asking, Conversation, clean_question
 from ophtimus_edge.engine.client import Died, Engine
-from ophtimus_edge.engine.messages import Answered, Piece, Reading
+from ophtimus_edge.engine.messages import Answered, Loading, Piece, Reading
 from ophtimus_edge.errors import OphtimusError, QuestionError
 from ophtimus_edge.models.store import ChosenModel
 from ophtimus_edge.specialties import role_named
@@ -130,7 +130,11 @@ class ChatScreen(Screen[None]):
             if exchange in self._stopped and not isinstance(event, Answered | Died):
                 self._stopped.discard(exchange)
                 await self._engine.cancel()  # Esc came before the engine knew of the question
-            if isinstance(event, Reading):
+            if isinstance(event, Loading):  # again: the process that had it ended
+                state = self._texts("loading", percent=int(100 * event.fraction))
+                self._state(state)
+                exchange.status(state)
+            elif isinstance(event, Reading):
                 state = self._texts("reading", percent=100 * event.done // max(1, event.total))
                 self._state(state)
                 exchange.status(state)
