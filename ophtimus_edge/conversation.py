@@ -13,7 +13,7 @@ from ophtimus_edge import specialties
 from ophtimus_edge.engine.client import Died, Engine
 from ophtimus_edge.engine.messages import Answered, Loaded, Loading, Piece, Reading, Sampling, Turn
 from ophtimus_edge.engine.session import Halted
-from ophtimus_edge.errors import EngineError, QuestionError, UsageError
+from ophtimus_edge.errors import QuestionError, UsageError
 from ophtimus_edge.models.familiarity import Familiarity, KnownQuestions, read_known_questions
 from ophtimus_edge.models.store import ChosenModel
 from ophtimus_edge.text import sanitize
@@ -130,10 +130,8 @@ class Conversation:
 
     def _room(self, max_tokens: int) -> int:
         """Tokens for a prompt, in the context as it is now: after a death it may be loaded smaller."""
-        loaded = self.engine.loaded
-        if loaded is None:
-            raise EngineError("no model is loaded.", "Load a model first.")
-        return loaded.context - min(max_tokens, loaded.context // 4)
+        context = self.engine.expect_loaded().context
+        return context - min(max_tokens, context // 4)
 
     @cached_property
     def _known(self) -> KnownQuestions | None:

@@ -88,7 +88,7 @@ async def _run(options: argparse.Namespace, example: bool) -> None:
             loaded = await engine.load(model, on_progress=show, system=system)
         for reduced in loaded.reduced:
             sys.stderr.write(f"{reduced}\n")
-        printer: Printer = JsonPrinter(model, loaded, asking.role) if options.json else TextPrinter(model)
+        printer: Printer = JsonPrinter(model, asking.role) if options.json else TextPrinter(model)
         conversation = Conversation(engine, model)
         async for question in _questions(options.question, example):
             try:
@@ -131,7 +131,7 @@ async def _one(conversation: Conversation, question: str, asking: Asking, printe
         elif isinstance(event, Piece):
             printer.piece(event.text)
         elif isinstance(event, Answered):
-            printer.end(event)
+            printer.end(event, conversation.engine.expect_loaded())
         elif isinstance(event, Halted):
             sys.stderr.write("the model's process had been stopped by the system; it goes on.\n")
         elif isinstance(event, Died):

@@ -26,8 +26,8 @@ class Printer(Protocol):
     def piece(self, text: str) -> None:
         """The answer goes on."""
 
-    def end(self, answered: Answered) -> None:
-        """The answer is at its end."""
+    def end(self, answered: Answered, loaded: Loaded) -> None:
+        """The answer is at its end; ``loaded`` is what it was computed with."""
 
     def died(self, died: Died) -> None:
         """The engine ended in the middle of the answer."""
@@ -58,7 +58,7 @@ class TextPrinter:
         sys.stdout.write(text)
         sys.stdout.flush()
 
-    def end(self, answered: Answered) -> None:
+    def end(self, answered: Answered, _loaded: Loaded) -> None:
         """Say how the answer ended."""
         sys.stdout.write("\n\n")
         sys.stdout.flush()
@@ -83,9 +83,8 @@ class TextPrinter:
 class JsonPrinter:
     """One JSON object a question, as the command-line contract has it."""
 
-    def __init__(self, model: store.ChosenModel, loaded: Loaded, role: str) -> None:
+    def __init__(self, model: store.ChosenModel, role: str) -> None:
         self._model = model
-        self._loaded = loaded
         self._role = role
         self._question = ""
         self._notices: list[str] = []
@@ -109,7 +108,7 @@ class JsonPrinter:
         """Pass a piece on."""
         self._pieces.append(text)
 
-    def end(self, answered: Answered) -> None:
+    def end(self, answered: Answered, loaded: Loaded) -> None:
         """Say how the answer ended."""
         self._hashing.join()
         if self._unreadable:
@@ -131,9 +130,17 @@ class JsonPrinter:
                 "prompt_tokens": answered.prompt_tokens,
                 "reused_tokens": answered.reused_tokens,
                 "completion_tokens": answered.completion_tokens,
-                "load_s": round(self._loaded.seconds, 4),
+                "load_s": round(loaded.seconds, 4),
                 "ttft_s": round(answered.ttft_s, 4),
                 "tokens_per_s": round(answered.tokens_per_s, 2),
+                "engine": {
+                    "build": loaded.build,
+                    "device": loaded.device,
+                    "gpu_layers": loaded.gpu_layers,
+                    "threads": loaded.threads,
+                    "slice": loaded.slice,
+                    "context": loaded.context,
+                },
                 "notices": self._notices,
                 "known_questions": self._known,
             }

@@ -101,6 +101,14 @@ class Engine:
         """What is loaded now, and with what; None before the first load and after a close."""
         return self._session.loaded
 
+    def expect_loaded(self) -> Loaded:
+        """What is loaded now, and with what.
+
+        Raises:
+            EngineError: nothing is.
+        """
+        return self._session.expect_loaded()
+
     @property
     def process_id(self) -> int | None:
         """The worker's process; None where there is none."""
@@ -306,7 +314,7 @@ class Engine:
 
         import numpy as np
 
-        vocabulary = self._session.wanted.vocabulary
+        vocabulary = self._session.expect_loaded().vocabulary
         memory: SharedMemory | None = None
         try:
             for ids in windows:

@@ -89,13 +89,12 @@ class Session:
                     async for event in events:
                         if on_progress:
                             on_progress(event.fraction)
-                return self.wanted
+                return self.expect_loaded()
             except BaseException:
                 await self.close()
                 raise
 
-    @property
-    def wanted(self) -> Loaded:
+    def expect_loaded(self) -> Loaded:
         """What is loaded.
 
         Raises:

@@ -40,9 +40,12 @@ def test_json_holds_what_the_contract_says(ophtimus: Command) -> None:
     assert result.returncode == 0, result.stderr
     english, korean = map(json.loads, result.stdout.splitlines())
     wanted = {"question", "answer", "finish_reason", "model", "role", "seed", "prompt_tokens", "reused_tokens",
-              "completion_tokens", "load_s", "ttft_s", "tokens_per_s"}  # fmt: skip
+              "completion_tokens", "load_s", "ttft_s", "tokens_per_s", "engine"}  # fmt: skip
     assert wanted <= set(english)
     assert set(english["model"]) == {"name", "version", "file", "sha256", "level"}
+    assert english["engine"] == korean["engine"]  # what decides the text beside the request
+    assert english["engine"]["build"].startswith("llama-cpp-python ")
+    assert english["engine"]["threads"] >= 1
     assert english["finish_reason"] == "length"
     assert english["completion_tokens"] == 5
     assert english["seed"] == 0
