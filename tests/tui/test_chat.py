@@ -9,7 +9,6 @@ from textual import events
 
 from ophtimus_edge.models import store
 from ophtimus_tui.app import OphtimusApp
-from ophtimus_tui.texts import LANGUAGES, Texts, language_of_environment
 from ophtimus_tui.widgets.ask_box import AskBox
 from ophtimus_tui.widgets.exchange import Exchange
 
@@ -115,13 +114,3 @@ async def test_a_model_that_does_not_load_is_said_on_the_screen(tmp_path: Path, 
     app = OphtimusApp(store.choose(), "en")
     async with app.run_test(size=(100, 30)):
         await until(lambda: "cannot be written" in shown(app))
-
-
-def test_both_languages_have_the_same_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second = (Texts(language).keys for language in LANGUAGES)
-    assert first == second
-    for variable, value, language in (("LANG", "ko_KR.UTF-8", "ko"), ("LANG", "en_US.UTF-8", "en")):
-        monkeypatch.delenv("LC_ALL", raising=False)
-        monkeypatch.delenv("LC_MESSAGES", raising=False)
-        monkeypatch.setenv(variable, value)
-        assert language_of_environment() == language

@@ -49,7 +49,7 @@ class ChatScreen(Screen[None]):
         # Kept, not looked up: the engine's last events may arrive while the screen is being taken down.
         self._top = TopLine()
         self._talk = VerticalScroll(id="talk")
-        self._box = AskBox(texts("example"))
+        self._box = AskBox(texts("chat.example"))
 
     def compose(self) -> ComposeResult:
         """Top line, talk, question box, foot."""
@@ -57,15 +57,15 @@ class ChatScreen(Screen[None]):
         yield self._talk
         yield self._box
         with Horizontal(id="foot"):
-            yield Static(self._texts("keys"), id="keys", markup=False)
-            yield Static(self._texts("supports"), id="supports", markup=False)
+            yield Static(self._texts("chat.keys"), id="keys", markup=False)
+            yield Static(self._texts("chat.supports"), id="supports", markup=False)
 
     def on_mount(self) -> None:
         """Put the cursor behind the example and start the model."""
         self._talk.can_focus = False
         self._box.move_cursor(self._box.document.end)
         self._box.focus()
-        self._state(self._texts("loading", percent=0))
+        self._state(self._texts("chat.loading", percent=0))
         self._serve()
 
     @on(AskBox.Sent)
@@ -100,17 +100,17 @@ class ChatScreen(Screen[None]):
             loaded = await self._engine.load(
                 self._model,
                 system=role_named(Asking().role).system_prompt,
-                on_progress=lambda part: self._state(self._texts("loading", percent=int(part * 100))),
+                on_progress=lambda part: self._state(self._texts("chat.loading", percent=int(part * 100))),
             )
         except OphtimusError as error:
-            self._state(self._texts("failed"))
+            self._state(self._texts("chat.failed"))
             self._box.disabled = True
             await self._talk.mount(Static(f"{error.message}\n{error.hint}", markup=False))
             return
         for sentence in loaded.reduced:
             await self._talk.mount(Static(sentence, markup=False))
         while True:
-            self._state(self._texts("ready"))
+            self._state(self._texts("chat.ready"))
             exchange = await self._questions.get()
             self._under_way = exchange
             try:
@@ -123,7 +123,7 @@ class ChatScreen(Screen[None]):
     async def _answer(self, exchange: Exchange) -> None:
         unfamiliar = self._conversation.unfamiliar(exchange.question)
         if unfamiliar:
-            exchange.notice([self._texts("unfamiliar"), *(f"  {known}" for known in unfamiliar.nearest)])
+            exchange.notice([self._texts("chat.unfamiliar"), *(f"  {known}" for known in unfamiliar.nearest)])
         loop = asyncio.get_running_loop()
         first, written = 0.0, 0
         async for event in self._conversation.ask(exchange.question, Asking()):
@@ -131,11 +131,11 @@ class ChatScreen(Screen[None]):
                 self._stopped.discard(exchange)
                 await self._engine.cancel()  # Esc came before the engine knew of the question
             if isinstance(event, Loading):  # again: the process that had it ended
-                state = self._texts("loading", percent=int(100 * event.fraction))
+                state = self._texts("chat.loading", percent=int(100 * event.fraction))
                 self._state(state)
                 exchange.status(state)
             elif isinstance(event, Reading):
-                state = self._texts("reading", percent=100 * event.done // max(1, event.total))
+                state = self._texts("chat.reading", percent=100 * event.done // max(1, event.total))
                 self._state(state)
                 exchange.status(state)
             elif isinstance(event, Piece):
@@ -143,17 +143,19 @@ class ChatScreen(Screen[None]):
                 first = first or loop.time()
                 if event.tokens // 8 != written // 8:
                     speed = (event.tokens - 1) / max(1e-6, loop.time() - first)
-                    self._state(self._texts("writing", speed=f"{speed:.1f}"))
-                    exchange.status(self._texts("writing", speed=f"{speed:.1f}"))
+                    self._state(self._texts("chat.writing", speed=f"{speed:.1f}"))
+                    exchange.status(self._texts("chat.writing", speed=f"{speed:.1f}"))
                 written = event.tokens
             elif isinstance(event, Died):
                 exchange.finish(f"{event.message} {event.hint}", error=True)
             elif isinstance(event, Answered):
-                key = {"stop": "complete", "length": "length"}.get(event.finish_reason, "cancelled")
+                key = {"stop": "chat.complete", "length": "chat.length"}.get(
+                    event.finish_reason, "chat.cancelled"
+                )
                 exchange.finish(
                     self._texts(key, tokens=event.completion_tokens, speed=f"{event.tokens_per_s:.1f}")
                 )
 
     def _state(self, state: str) -> None:
-        warning = self._texts("demonstration") if self._model.demonstration else ""
+        warning = self._texts("chat.demonstration") if self._model.demonstration else ""
         self._top.show(f"{self._model.name} · {self._model.level}", state, warning)

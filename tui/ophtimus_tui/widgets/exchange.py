@@ -36,14 +36,14 @@ class Exchange(Vertical):
         self._shown = ""
         self._answer = Static("", classes="answer", markup=False)
         self._notice = Static("", classes="notice", markup=False)
-        self._ending = Static(texts("waiting"), classes="ending", markup=False)
+        self._ending = Static(texts("chat.waiting"), classes="ending", markup=False)
 
     def compose(self) -> ComposeResult:
         """The parts, top to bottom."""
-        yield Static(self._texts("you"), classes="who", markup=False)
+        yield Static(self._texts("chat.you"), classes="who", markup=False)
         yield Static(self.question, classes="question", markup=False)
         yield self._notice
-        yield Static(self._texts("model"), classes="who", markup=False)
+        yield Static(self._texts("chat.model"), classes="who", markup=False)
         yield self._answer
         yield self._ending
 
