@@ -38,6 +38,12 @@ def models_folder() -> Path:
     return home / "models" if home else Path(platformdirs.user_data_dir("ophtimus", False)) / "models"
 
 
+def draft_file() -> Path:
+    """The question that was begun and not sent."""
+    home = _home()
+    return (home if home else Path(platformdirs.user_data_dir("ophtimus", False))) / "draft.txt"
+
+
 def cache_folder() -> Path:
     """Files that may be deleted at any time: the engine's logs."""
     home = _home()

@@ -133,6 +133,7 @@ def convert(options: Options, blueprint: Blueprint, display: Display) -> ModelFo
             if imatrix:
                 for level in plans:
                     check_covers(read_imatrix(imatrix), level.level, level.types)
+            preparation = gates.Preparation(blueprint.vocabulary.folder, options.skip_gates)
             _write(options, blueprint, plans, imatrix, stage, display)
             if options.prove:
                 _prove(options, blueprint, plans, imatrix, stage, display)
@@ -140,7 +141,7 @@ def convert(options: Options, blueprint: Blueprint, display: Display) -> ModelFo
             stage.keep = True
             entries = [stage.finished[level] for level in wanted]
             files = {entry.level: stage.ready / entry.file for entry in entries}
-            results = gates.run(blueprint, files, options.skip_gates, options.gate_long, display)
+            results = gates.run(blueprint, files, options.skip_gates, options.gate_long, preparation, display)
             licences = [] if existing else copy_licences(blueprint, stage.ready)
             if not licences and not existing:
                 display.note(

@@ -14,10 +14,12 @@ from ophtimus_convert.gates.answers import answers
 from ophtimus_convert.gates.ending import end
 from ophtimus_convert.gates.finding import Finding, GateError, Subject
 from ophtimus_convert.gates.logits import logits
+from ophtimus_convert.gates.preparation import Preparation
 from ophtimus_convert.gates.rope import rope
 from ophtimus_convert.gates.tokens import template, tokens
 from ophtimus_edge.errors import ConversionError, OphtimusError
 
+__all__ = ["NAMES", "Preparation", "run"]
 _STUMBLED = "Report this with the checkpoint's config.json and tokenizer_config.json."
 NAMES = ("tokens", "template", "end", "rope", "logits", "answers")
 _GATES: dict[str, Callable[[Subject], Awaitable[Finding]]] = {
@@ -31,13 +33,19 @@ _GATES: dict[str, Callable[[Subject], Awaitable[Finding]]] = {
 
 
 def run(
-    blueprint: Blueprint, files: dict[str, Path], skip: frozenset[str], long: bool, display: Display
+    blueprint: Blueprint,
+    files: dict[str, Path],
+    skip: frozenset[str],
+    long: bool,
+    preparation: Preparation,
+    display: Display,
 ) -> dict[str, str]:
     """Run the gates over written files.
 
     Args:
         files: by level.
         skip: names of gates to leave out.
+        preparation: begun before the files were written.
         long: let the logits gate read a prompt longer than the original context, which takes minutes.
 
     Returns:
@@ -46,7 +54,7 @@ def run(
     Raises:
         ConversionError: a gate failed; names it and says what it found.
     """
-    return asyncio.run(_run(Subject(blueprint, files, long), skip, display))
+    return asyncio.run(_run(Subject(blueprint, files, long, preparation), skip, display))
 
 
 async def _run(subject: Subject, skip: frozenset[str], display: Display) -> dict[str, str]:

@@ -5,6 +5,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from ophtimus_convert.blueprint import Blueprint
+from ophtimus_convert.gates.preparation import Preparation
 from ophtimus_edge.engine.client import Engine
 from ophtimus_edge.engine.messages import Loaded
 from ophtimus_edge.models.formats import Template
@@ -45,13 +46,19 @@ class Subject:
         long: whether long prompts are asked for.
     """
 
-    def __init__(self, blueprint: Blueprint, files: dict[str, Path], long: bool) -> None:
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        files: dict[str, Path],
+        long: bool,
+        preparation: Preparation,
+    ) -> None:
         self.blueprint = blueprint
         self.files = files
         self.long = long
         self.engine = Engine()
         self._loaded: tuple[tuple[str, int, bool], Loaded] | None = None
-        self._tokenizer: PreTrainedTokenizerFast | None = None
+        self._preparation = preparation
 
     async def __aenter__(self) -> Self:
         return self
@@ -74,14 +81,7 @@ class Subject:
     @property
     def tokenizer(self) -> "PreTrainedTokenizerFast":
         """The checkpoint's tokenizer, as transformers reads it."""
-        if self._tokenizer is None:
-            # Hundreds of megabytes, which a conversion does not have beside its pass.
-            from transformers import PreTrainedTokenizerFast
-
-            self._tokenizer = PreTrainedTokenizerFast.from_pretrained(
-                self.blueprint.vocabulary.folder, local_files_only=True
-            )
-        return self._tokenizer
+        return self._preparation.tokenizer
 
     async def load(self, level: str, context: int = 0, *, vocabulary_only: bool = False) -> Loaded:
         """Load a level's file in the engine, unless it is loaded already.
