@@ -47,6 +47,7 @@ def test_the_wheel_has_what_the_program_needs(tmp_path: Path) -> None:
     for wanted in (
         "ophtimus_edge/specialties/ophthalmology/questions.jsonl",
         "ophtimus_edge/specialties/ophthalmology/roles.toml",
+        "ophtimus_edge/specialties/ophthalmology/emergencies.toml",
         "ophtimus_edge/demo/model.json",
         "ophtimus_edge/demo/known_questions.jsonl",
         "ophtimus_training/recipes/demo-pretrain.toml",
