@@ -185,12 +185,14 @@ _AGE_AFTER = re.compile(
     rf"{_GAP}(?:세(?!트|대|포|기|션|균)|살(?!균))|(?:{_S}|-)(?:years?|months?|weeks?|days?)(?:-old|{_S}old|{_S}of{_S}age)"
 )
 _AGE_AFTER_UNIT = re.compile(rf"-old|{_S}old(?![A-Za-z])|{_S}of{_S}age(?![A-Za-z])")
+_AGE_UNIT = re.compile(r"[ -]?(?:years?|months?|weeks?|days?)")
 _AGE_BEFORE = re.compile(rf"(?:^|[^A-Za-z])(?:aged?|ages|age of|over the age of){_S}$", re.IGNORECASE)
 _NAME_BEFORE = re.compile(r"(?:[A-Za-zα-ωΑ-Ω]-?|[^A-Za-z][Tt]ype[ -]|^[Tt]ype[ -]|(?:^|[^가-힣])제)$")
 # Written against their number without a space, these are measurements and no names.
 _LABEL_BEFORE = re.compile(
-    r"(?:^|[^A-Za-z])(?:IOP|pH|VA|CCT|ECD|AXL?|ESR|CRP|BP|CDR|MD|PSD|T|N|J)[-:]?$", re.IGNORECASE
+    r"(?:^|[^A-Za-z])(?:x|IOP|pH|VA|CCT|ECD|AXL?|ESR|CRP|BP|CDR|MD|PSD|T|N|J)[-:]?$", re.IGNORECASE
 )
+_UNIT_AFTER = re.compile(f"[\\])]{_UNIT}")
 _LONGEST_CONTEXT = 24
 
 
@@ -215,17 +217,18 @@ def _left_out(text: str, match: re.Match[str]) -> bool:
     before = text[max(0, start - _LONGEST_CONTEXT) : start]
     after = text[end : end + _LONGEST_CONTEXT]
     unit = match["unit"]
-    if _AGE_BEFORE.search(before) or (_AGE_AFTER_UNIT if unit else _AGE_AFTER).match(after):
+    if (_AGE_AFTER_UNIT if unit else _AGE_AFTER).match(after):
+        return True
+    if _AGE_BEFORE.search(before) and (unit is None or _AGE_UNIT.fullmatch(unit)):
         return True
     if unit:
         return unit.strip() == "년" and bool(_YEAR.fullmatch(number))
     if _DATE.fullmatch(number) or (_YEAR.fullmatch(number) and _BEFORE_YEAR.search(before)):
         return True
-    if not number.lstrip("-").isdigit():
+    if not number.lstrip("-").isdigit() or _UNIT_AFTER.match(after):
         return False
     return (
-        (len(number) < 4 and after[:1] == "]" and before[-1:] == "[")
-        or (len(number) < 4 and after[:1] == ")" and before[-1:] == "(")
+        (len(number) < 4 and before[-1:] + after[:1] in ("[]", "()"))
         or bool(
             _LINE_BEGIN.search(before if start > len(before) else f"\n{before}")
             and _LIST_NUMBER.match(text, start)

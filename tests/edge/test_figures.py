@@ -74,6 +74,9 @@ CASES = [
     ("5 mg, later 5 mg again and 10 mg", ["5 mg", "10 mg"]),
     ("1. Use 5 mg.\n2) Then 10 mg.", ["5 mg", "10 mg"]),
     ("1. 5 mg\n2. 10 mg", ["5 mg", "10 mg"]),
+    ("(5) mg and [10] mg", ["5", "10"]),
+    ("aged 50 mg", ["50 mg"]),
+    ("60mg/day x3", ["60mg/day", "3"]),
     ("1.5 mg\n2.5 mg", ["1.5 mg", "2.5 mg"]),
 ]
 
