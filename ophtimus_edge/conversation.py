@@ -79,12 +79,14 @@ class Conversation:
         return None if familiarity.familiar else familiarity
 
     async def ask(
-        self, question: str, asking: Asking, earlier: Sequence[Exchange] = ()
+        self, question: str, asking: Asking, earlier: Sequence[Exchange] = (), begun: Exchange | None = None
     ) -> AsyncGenerator[Dropped | Happening, None]:
         """Ask a question.
 
         Args:
             earlier: what was said before, oldest first; a base model is asked without it.
+            begun: this question with the beginning of its answer, to be gone on with; what follows it is
+                yielded.
 
         Yields:
             Dropped first where exchanges no longer fit; then the engine's events, see
@@ -99,6 +101,10 @@ class Conversation:
         text = clean_question(question)
         plain = completes(self.model, self.engine.loaded, asking.role)
         turns = question_turns(text, asking.role)
+        if begun and plain:
+            turns[-1] = Turn("user", text + begun.answer)
+        elif begun:
+            turns.append(Turn("assistant", begun.answer, begun.ids))
         if earlier and not plain:
             turns, dropped = await self._fitting(turns, earlier, asking.max_tokens)
             if dropped:
@@ -187,4 +193,5 @@ def _with(turns: list[Turn], earlier: Sequence[Exchange], dropped: list[int]) ->
     for place, exchange in enumerate(earlier):
         if place not in dropped:
             between += [Turn("user", exchange.question), Turn("assistant", exchange.answer, exchange.ids)]
-    return [*turns[:-1], *between, turns[-1]]
+    last = next(place for place, turn in enumerate(turns) if turn.role == "user")
+    return [*turns[:last], *between, *turns[last:]]

@@ -182,7 +182,8 @@ class Engine:
         """Answer a conversation.
 
         Args:
-            turns: oldest first; the last is the question. Their texts are sanitized.
+            turns: oldest first; the last is the question, or an answer that was begun and is gone on with.
+                Their texts are sanitized.
             sampling: greedy, up to 1,024 tokens, where it is not given.
             plain: complete the question's text, without a chat template.
 

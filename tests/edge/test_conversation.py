@@ -78,6 +78,28 @@ async def test_a_follow_up_evaluates_only_what_is_new(tiny_model: Path) -> None:
     assert second.reused_tokens >= end.prompt_tokens + end.completion_tokens - 1
 
 
+@pytest.mark.parametrize("cut", [5, 12, 13, 14])
+async def test_an_answer_that_was_cut_short_goes_on_where_it_ended(tiny_model: Path, cut: int) -> None:
+    """Also where it ended inside a character, which the next token completes."""
+    model = store.choose(str(tiny_model))
+    async with Engine() as engine:
+        await engine.load(model)
+        conversation = Conversation(engine, model)
+        _, before, _ = await asked(conversation, "Who are you?", [])
+        _, whole, end = await asked(conversation, "What is glaucoma?", [before], Asking(max_tokens=24))
+        _, half, _ = await asked(conversation, "What is glaucoma?", [before], Asking(max_tokens=cut))
+        rest, ids = "", []
+        going_on = Asking(max_tokens=24 - cut)
+        async for event in conversation.ask("What is glaucoma?", going_on, [before], begun=half):
+            if isinstance(event, Piece):
+                rest += event.text
+            elif isinstance(event, Answered):
+                ids = event.ids
+    assert end.finish_reason == "length"
+    assert [*half.ids, *ids] == whole.ids
+    assert half.answer.removesuffix("\ufffd") + rest == whole.answer or half.answer + rest == whole.answer
+
+
 async def test_a_seed_is_drawn_above_temperature_zero_and_recorded(tiny_model: Path) -> None:
     model = store.choose(str(tiny_model))
     async with Engine() as engine:

@@ -72,6 +72,9 @@ def answer(
     reused, first, last = 0, 0.0, 0.0
     written: list[int] = []
     text = TextStream()
+    if request.turns[-1].role == "assistant":  # gone on with: it may have ended inside a character
+        for token in request.turns[-1].ids:
+            text.feed(model.piece(token))
     room = min(sampling.max_tokens, context.tokens - len(ids))
     sampler = context.sampler(sampling.temperature, sampling.seed)
     try:

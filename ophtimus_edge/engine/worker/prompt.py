@@ -64,12 +64,16 @@ class ChatTemplate:
         """The ids of a conversation, up to where the assistant's next turn begins.
 
         Args:
-            turns: oldest first; one that has ids gets them in the place of its text.
+            turns: oldest first; one that has ids gets them in the place of its text. Where the last is the
+                assistant's, it is left open, to be gone on with.
             tokenize: text and whether the special tokens that it names count, to ids.
 
         Raises:
             TemplateError: the template refuses the turns, does too much, or drops or repeats a turn.
         """
+        if turns and turns[-1].role == "assistant":
+            begun = turns[-1]
+            return self.render(turns[:-1], tokenize) + (begun.ids or tokenize(begun.text, False))
         return _ids(self._parts(turns), turns, tokenize)
 
     def prefix(self, system: str, tokenize: Tokenize) -> list[int]:
