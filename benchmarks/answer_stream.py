@@ -73,9 +73,10 @@ class Streaming(App[None]):
         self.run_worker(self._run())
 
     def _display(self, screen: Any, renderable: Any) -> None:
-        super()._display(screen, renderable)
         box = self.query_one(TextArea)
-        if not box._repaint_required and box not in screen._dirty_widgets:
+        drawn = box in screen._dirty_widgets  # the set of this drawing; the screen empties it afterwards
+        super()._display(screen, renderable)
+        if drawn:
             now = time.perf_counter()
             while len(self._waits) < min(len(box.text), len(self._posted)):
                 self._waits.append(now - self._posted[len(self._waits)])
