@@ -1,12 +1,18 @@
-"""What several rooms of the tests share: small real models, and the command line as a user has it."""
+"""What several rooms of the tests share: small real models, folders to install, the command line as a user has it."""
 
+import hashlib
 import os
+import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from ophtimus_edge.models.chunked_copy import CHUNK_BYTES
+from ophtimus_edge.models.formats import Licence, read_model_folder, write_model_folder
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -97,13 +103,49 @@ def tiny_model(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) 
 @pytest.fixture
 def base_model(tiny_model: Path, tmp_path: Path) -> Path:
     """The tiny model, described as a base model without a template."""
-    import shutil
-
-    from ophtimus_edge.models.formats import read_model_folder, write_model_folder
-
     folder = tmp_path / "base"
     shutil.copytree(tiny_model, folder)
     model = read_model_folder(folder)
     model.kind, model.template = "base", None
     write_model_folder(folder, model)
     return folder
+
+
+@pytest.fixture
+def source(tiny_model: Path, tmp_path: Path) -> Path:
+    """A model folder with a licence, a readme, and things that do not belong to it."""
+    folder = tmp_path / "stick" / "eyes-7"
+    shutil.copytree(tiny_model, folder)
+    model = read_model_folder(folder)
+    model.name, model.version = "eyes", "7"
+    model.licences = [Licence(name="Llama-3.2", file="LICENSE.txt", notice="Built with Llama")]
+    write_model_folder(folder, model)
+    (folder / "LICENSE.txt").write_text("a licence")
+    (folder / "NOTICE").write_text("a notice")
+    (folder / "README.md").write_text("a readme")
+    (folder / "patients.csv").write_text("must not travel")
+    (folder / "loose.gguf").symlink_to("/etc/passwd")
+    return folder
+
+
+@pytest.fixture
+def large(tiny_model: Path, tmp_path: Path) -> Callable[[int], Path]:
+    """A model folder whose one file has so many chunks and a half: the tiny model, and random bytes behind it."""
+
+    def make(chunks: int) -> Path:
+        folder = tmp_path / "large"
+        folder.mkdir()
+        data = (tiny_model / "tiny-Q4_K_M.gguf").read_bytes()
+        data += random.Random(3).randbytes(chunks * CHUNK_BYTES + CHUNK_BYTES // 2 - len(data))
+        (folder / "tiny-Q4_K_M.gguf").write_bytes(data)
+        model = read_model_folder(tiny_model)
+        (level,) = (level for level in model.levels if level.level == "Q4_K_M")
+        level.size_bytes, level.sha256 = len(data), hashlib.sha256(data).hexdigest()
+        level.chunk_sha256 = [
+            hashlib.sha256(data[at : at + CHUNK_BYTES]).hexdigest() for at in range(0, len(data), CHUNK_BYTES)
+        ]
+        model.name, model.levels = "large", [level]
+        write_model_folder(folder, model)
+        return folder
+
+    return make

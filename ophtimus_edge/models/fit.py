@@ -98,11 +98,19 @@ class Memory(NamedTuple):
         return self.weights + self.repacked + self.cache + self.compute + self.process
 
 
+Cause = Literal["", "processor", "memory", "disk", "free memory", "speed"]
+
+
 class Judgement(msgspec.Struct, frozen=True):
-    """Whether a model can be used here, and one sentence why."""
+    """Whether a model can be used here, and one sentence why.
+
+    Attributes:
+        cause: what is short, for who says it in another language; "" where nothing is.
+    """
 
     verdict: Literal["fits", "slow", "does not fit"]
     reason: str
+    cause: Cause = ""
 
 
 def choose_settings(
@@ -254,21 +262,26 @@ def judge(
     """
     free, has = machine.available_bytes, machine.memory_bytes
     if lacks_avx(machine):
-        return Judgement("does not fit", "the processor has no AVX instructions, which the engine needs.")
+        return Judgement(
+            "does not fit", "the processor has no AVX instructions, which the engine needs.", "processor"
+        )
     if has and need > has:
-        return Judgement("does not fit", f"it needs {gib(need)} of memory; this machine has {gib(has)}.")
+        return Judgement(
+            "does not fit", f"it needs {gib(need)} of memory; this machine has {gib(has)}.", "memory"
+        )
     if disk_free is not None and file_bytes > disk_free:
         return Judgement(
-            "does not fit", f"its file takes {gib(file_bytes)}; the disk has {gib(disk_free)} free."
+            "does not fit", f"its file takes {gib(file_bytes)}; the disk has {gib(disk_free)} free.", "disk"
         )
     if free and need > free:
         return Judgement(
             "does not fit",
             f"it needs {gib(need)} of memory; {gib(free)} of {gib(has)} are free: close other programs.",
+            "free memory",
         )
     if tokens_per_s and tokens_per_s < READING_SPEED:
         return Judgement(
-            "slow", f"it writes more slowly than one reads, {READING_SPEED:.0f} tokens a second."
+            "slow", f"it writes more slowly than one reads, {READING_SPEED:.0f} tokens a second.", "speed"
         )
     return Judgement("fits", f"it needs {gib(need)} of memory; {gib(free or has)} are free.")
 

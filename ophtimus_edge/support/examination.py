@@ -34,6 +34,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
         origin: ``published`` models are not on this machine; their sizes are expected ones.
         verdict: ``damaged`` where the file cannot be used at all.
         reason: one sentence.
+        cause: what is short here, as :class:`ophtimus_edge.models.fit.Judgement` has it.
         tokens_per_s: while writing; None where nothing could be measured.
         gpu_bytes: of the graphics card's memory.
     """
@@ -44,6 +45,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     file_bytes: int
     verdict: Literal["fits", "slow", "does not fit", "damaged"]
     reason: str
+    cause: fit.Cause = ""
     context: int = 0
     gpu_layers: int = 0
     memory_bytes: int = 0
@@ -177,22 +179,43 @@ def _of_folder(
     speed: probe.Probe | None,
 ) -> Iterator[Candidate]:
     for entry in description.levels:
-        path = folder / entry.file
-        level = sanitize(entry.level)
-        try:
-            header = gguf.check(path)
-            size = path.stat().st_size
-        except (OphtimusError, OSError) as error:
-            yield _damaged(name, level, origin, error)
-        else:
-            yield _candidate(sanitize(name), level, origin, header, size, machine, speed, None)
+        yield examine_file(folder / entry.file, name, entry.level, origin, machine, speed)
+
+
+def examine_file(
+    path: Path,
+    model: str,
+    level: str,
+    origin: Origin,
+    machine: hardware.Machine,
+    speed: probe.Probe | None,
+    check: Callable[[Path], gguf.Header] = gguf.check,
+) -> Candidate:
+    """What a model file that is here would be like.
+
+    Args:
+        speed: None where nothing was measured; then no speed is predicted.
+        check: reads the header; for whoever keeps the headers that were read before.
+    """
+    model, level = sanitize(model), sanitize(level)
+    try:
+        header = check(path)
+        size = path.stat().st_size
+    except (OphtimusError, OSError) as error:
+        return _damaged(model, level, origin, error)
+    return _candidate(model, level, origin, header, size, machine, speed, None)
 
 
 def _damaged(name: str, level: str, origin: Origin, error: Exception) -> Candidate:
     message = error.message if isinstance(error, OphtimusError) else "its file cannot be read."
     return Candidate(
-        model=sanitize(name), level=level, origin=origin, file_bytes=0, verdict="damaged", reason=sanitize(message)
-    )  # fmt: skip
+        model=sanitize(name),
+        level=sanitize(level),
+        origin=origin,
+        file_bytes=0,
+        verdict="damaged",
+        reason=sanitize(message),
+    )
 
 
 def _candidate(
@@ -217,6 +240,7 @@ def _candidate(
         file_bytes=size,
         verdict=judgement.verdict,
         reason=judgement.reason,
+        cause=judgement.cause,
         context=settings.context,
         gpu_layers=settings.gpu_layers,
         memory_bytes=need,

@@ -169,6 +169,9 @@ def test_the_verdict_and_its_reason() -> None:
     old = fit.judge(2 * GIB, None, msgspec.structs.replace(MACHINE, cpu_flags=["sse4_2"]))
     assert (old.verdict, "AVX" in old.reason) == ("does not fit", True)
     assert fit.judge(2 * GIB, None, MACHINE).verdict == "fits"
+    assert [one.cause for one in (slow, busy, small, full, old)] == [
+        "speed", "free memory", "memory", "disk", "processor",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
