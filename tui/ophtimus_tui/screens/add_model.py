@@ -1,0 +1,207 @@
+"""Adding a model: a path or a pick from a stick, then a copy that can be stopped and goes on later."""
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.message import Message
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from ophtimus_edge.errors import InvalidModelError, OphtimusError
+from ophtimus_edge.models import installing
+from ophtimus_edge.models.installing import Added
+from ophtimus_edge.text import sanitize
+from ophtimus_tui.model_rows import line
+from ophtimus_tui.sizes import size
+from ophtimus_tui.texts import Texts
+from ophtimus_tui.widgets.key_line import KeyLine
+from ophtimus_tui.widgets.model_tree import ModelTree
+from ophtimus_tui.widgets.work_line import WorkLine
+
+
+class _StoppedError(Exception):
+    """Raised in the thread that copies, where it tells how far it is."""
+
+
+class AddModelScreen(ModalScreen[Added | None]):
+    """Dismissed with what was added, or None. A copy that was stopped goes on with the same path."""
+
+    DEFAULT_CSS = """
+    AddModelScreen { align: center middle; }
+    AddModelScreen > Vertical {
+        width: 100; max-width: 100%; height: 30; max-height: 100%; border: round $primary;
+        background: $surface;
+    }
+    AddModelScreen .line { height: auto; padding: 0 1; }
+    AddModelScreen Input { border: none; height: 1; margin: 0 1; padding: 0 1; }
+    AddModelScreen #said { height: auto; padding: 0 1; display: none; }
+    AddModelScreen #said.shown { display: block; }
+    AddModelScreen #said.error { color: $error; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "back", show=False, priority=True),
+        Binding("f5", "look_again", show=False, priority=True),
+        Binding("f2", "add", show=False, priority=True),
+        Binding("down", "focus_next", show=False),
+    ]
+
+    @dataclass
+    class _Told(Message):
+        """How far the copy is."""
+
+        done: int
+        total: int
+        file: str
+
+    @dataclass
+    class _Ended(Message):
+        """The copy ended: with a model, with an error, or stopped."""
+
+        result: Added | OphtimusError | None
+
+    def __init__(self, texts: Texts) -> None:
+        super().__init__()
+        self._texts = texts
+        self._stop = threading.Event()
+        self._copying = False
+        self._done = 0
+        self._picked: tuple[str, Path] | None = None  # a path, and how the box shows it
+        self._error: OphtimusError | None = None
+        self._kept = False
+        self._title = Static("", classes="line", markup=False)
+        self._box = Input(compact=True)
+        self._tree = ModelTree(texts)
+        self._work = WorkLine(texts)
+        self._said = Static("", id="said", markup=False)
+        self._keys = KeyLine()
+
+    def compose(self) -> ComposeResult:
+        """The box, the tree, how far the copy is, what came of it, the keys."""
+        with Vertical():
+            yield self._title
+            yield self._box
+            yield self._tree
+            yield self._work
+            yield self._said
+            yield self._keys
+
+    def on_mount(self) -> None:
+        """Put the cursor into the box."""
+        self.relabel()
+        self._box.focus()
+
+    def on_unmount(self) -> None:
+        """Stop a copy under way; its thread ends with its next chunk."""
+        self._stop.set()
+
+    def relabel(self) -> None:
+        """Write everything in the language that is chosen now."""
+        texts = self._texts
+        self._title.update(texts("models.add_title"))
+        self._box.placeholder = texts("models.add_placeholder")
+        self._tree.relabel()
+        self._work.relabel(texts("models.copying"))
+        stop = texts("models.key_stop" if self._copying else "models.key_close")
+        self._keys.show(
+            [(stop, "screen.back")] if self._copying else [
+                (texts("models.key_pick"), ""), (texts("models.key_add_this"), "screen.add"),
+                (texts("models.key_look"), "screen.look_again"), (stop, "screen.back"),
+            ]
+        )  # fmt: skip
+        if self._error is not None:
+            self._say(f"{line(self._error.message)}\n{line(self._error.hint)}")
+        elif self._kept:
+            self._say(texts("models.stopped", size=size(self._done)))
+        else:
+            self._say("")
+        self._said.set_class(self._error is not None, "error")
+
+    @on(ModelTree.Picked)
+    def _take(self, picked: ModelTree.Picked) -> None:
+        """Put a pick into the box. What the box cannot show, such as a control character, is not lost."""
+        shown = line(str(picked.path))
+        self._picked = shown, picked.path
+        self._box.value = shown
+        self._box.focus()
+
+    @on(Input.Submitted)
+    def action_add(self) -> None:
+        """Begin to copy what the box names, or go on with it."""
+        if self._copying or not self._box.value.strip():
+            return
+        self._copying, self._kept, self._error, self._done = True, False, None, 0
+        self._stop.clear()
+        self._enable()
+        self._work.begin(self._texts("models.copying"))
+        self._copy(self._path())
+
+    def action_look_again(self) -> None:
+        """Read anew which sticks there are."""
+        if not self._copying:
+            self._tree.look_again()
+
+    def action_back(self) -> None:
+        """Stop the copy; where none is under way, close."""
+        if self._copying:
+            self._stop.set()
+        else:
+            self.dismiss(None)
+
+    @work(thread=True)
+    def _copy(self, path: Path) -> None:
+        def tell(done: int, total: int, file: str) -> None:
+            if self._stop.is_set():
+                raise _StoppedError
+            self.post_message(self._Told(done, total, file))
+
+        result: Added | OphtimusError | None
+        try:
+            result = installing.add(path, tell)
+        except _StoppedError:
+            result = None
+        except OphtimusError as error:
+            result = error
+        except (OSError, ValueError) as error:  # a path with a null character is a ValueError
+            reason = getattr(error, "strerror", None) or error
+            result = InvalidModelError(f"{path} cannot be read: {reason}.", "Check the path and the stick.")
+        self.post_message(self._Ended(result))
+
+    @on(_Told)
+    def _show_progress(self, told: _Told) -> None:
+        self._done = told.done
+        self._work.tell(told.done, told.total, told.file)
+
+    @on(_Ended)
+    def _end(self, ended: _Ended) -> None:
+        if isinstance(ended.result, Added):
+            self.dismiss(ended.result)
+            return
+        self._copying = False
+        self._error, self._kept = ended.result, ended.result is None
+        self._work.end()
+        self._enable()
+        self._box.focus()
+
+    def _enable(self) -> None:
+        self._box.disabled = self._tree.disabled = self._copying
+        self.relabel()
+
+    def _say(self, text: str) -> None:
+        self._said.update(sanitize(text))
+        self._said.set_class(bool(text), "shown")
+
+    def _path(self) -> Path:
+        """What the box names; a terminal into which a file is dragged puts it in quotes."""
+        value = self._box.value
+        if self._picked is not None and self._picked[0] == value:
+            return self._picked[1]
+        value = value.strip()
+        if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+            value = value[1:-1]
+        return Path(value)

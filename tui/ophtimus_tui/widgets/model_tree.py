@@ -1,0 +1,161 @@
+"""Sticks, disks and the home folder as a tree in which model folders and GGUF files can be picked."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from rich.text import Text
+from textual import on, work
+from textual.message import Message
+from textual.widgets import Tree
+from textual.widgets.tree import TreeNode
+
+from ophtimus_tui.model_rows import line
+from ophtimus_tui.removable_places import removable_places
+from ophtimus_tui.sizes import size
+from ophtimus_tui.texts import Texts
+
+Kind = Literal["stick", "home", "folder", "model", "file", "empty", "unreadable", "no stick"]
+
+
+class Entry(NamedTuple):
+    """What a line of the tree stands for; ``size_bytes`` of a file."""
+
+    path: Path
+    kind: Kind
+    size_bytes: int = 0
+
+    @property
+    def opens(self) -> bool:
+        """Whether there may be something below it."""
+        return self.kind in {"stick", "home", "folder", "model"}
+
+
+class ModelTree(Tree[Entry]):
+    """Folders are read in threads, when they are opened; nothing but models is offered."""
+
+    DEFAULT_CSS = """
+    ModelTree { height: 1fr; min-height: 3; }
+    """
+
+    @dataclass
+    class Picked(Message):
+        """A model folder or a GGUF file was picked."""
+
+        path: Path
+
+    @dataclass
+    class _Read(Message):
+        """What is in a folder; of the whole tree where ``node`` is None."""
+
+        node: TreeNode[Entry] | None
+        entries: list[Entry]
+
+    def __init__(self, texts: Texts) -> None:
+        super().__init__("")
+        self._texts = texts
+        self.show_root = False
+        self.auto_expand = False
+        self._asked: set[TreeNode[Entry]] = set()
+
+    def on_mount(self) -> None:
+        """Begin with the places."""
+        self.look_again()
+
+    @work(thread=True)
+    def look_again(self) -> None:
+        """Read anew which sticks and disks are there."""
+        sticks = [Entry(path, "stick") for path in removable_places()]
+        nothing = [] if sticks else [Entry(Path(), "no stick")]
+        self.post_message(self._Read(None, [*sticks, *nothing, Entry(Path.home(), "home")]))
+
+    def relabel(self) -> None:
+        """Write every line in the language that is chosen now."""
+        nodes = list(self.root.children)
+        while nodes:
+            node = nodes.pop()
+            nodes += node.children
+            if node.data:
+                node.set_label(self._label(node.data))
+
+    @on(Tree.NodeExpanded)
+    def _opened(self, event: Tree.NodeExpanded[Entry]) -> None:
+        event.stop()
+        if event.node.data and event.node not in self._asked:
+            self._asked.add(event.node)
+            self._read(event.node, event.node.data.path)
+
+    @on(Tree.NodeSelected)
+    def _selected(self, event: Tree.NodeSelected[Entry]) -> None:
+        event.stop()
+        node, entry = event.node, event.node.data
+        if entry is None:
+            return
+        if entry.kind in {"model", "file"}:
+            node.expand()  # a model folder's single levels can be picked too
+            self.post_message(self.Picked(entry.path))
+        elif entry.opens:
+            node.toggle()
+
+    @work(thread=True)
+    def _read(self, node: TreeNode[Entry], path: Path) -> None:
+        self.post_message(self._Read(node, entries_of(path)))
+
+    @on(_Read)
+    def _show(self, read: _Read) -> None:
+        read.stop()
+        if read.node is None:
+            self.clear()
+            self._asked.clear()
+        place = read.node or self.root
+        for entry in read.entries:
+            place.add(self._label(entry), entry, allow_expand=entry.opens)
+        if read.node is None:
+            self.root.expand()
+            self.move_cursor(self.root.children[0])
+
+    def _label(self, entry: Entry) -> Text:
+        # A Text, since a str would be read as markup.
+        name = line(entry.path.name) or line(str(entry.path))
+        texts = self._texts
+        if entry.kind == "model":
+            return Text(texts("models.tree_model", name=name), style="bold")
+        if entry.kind == "file":
+            return Text(f"{name} · {size(entry.size_bytes)}", style="bold")
+        if entry.kind == "stick":
+            return Text(texts("models.tree_stick", name=name, path=line(str(entry.path))))
+        if entry.kind == "home":
+            return Text(texts("models.tree_home", path=line(str(entry.path))))
+        if entry.kind == "folder":
+            return Text(f"{name}/")
+        if entry.kind == "empty":
+            return Text(texts("models.tree_empty"))
+        return Text(texts("models.tree_no_stick" if entry.kind == "no stick" else "models.tree_unreadable"))
+
+
+def entries_of(folder: Path) -> list[Entry]:
+    """The folders, model folders and GGUF files of a folder; models first. What a dot hides is left out."""
+    found: list[Entry] = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if not entry.name.startswith(".") and (one := _entry(entry)):
+                    found.append(one)
+    except OSError:
+        return [Entry(folder, "unreadable")]
+    order = {"model": 0, "file": 1}
+    found.sort(key=lambda one: (order.get(one.kind, 2), one.path.name.casefold()))
+    return found or [Entry(folder, "empty")]
+
+
+def _entry(entry: "os.DirEntry[str]") -> Entry | None:
+    path = Path(entry.path)
+    try:
+        if entry.is_dir():
+            return Entry(path, "model" if (path / "model.json").is_file() else "folder")
+        if entry.name.lower().endswith(".gguf") and entry.is_file():
+            return Entry(path, "file", entry.stat().st_size)
+    except OSError:
+        return None  # gone, or not for this user to see
+    return None
