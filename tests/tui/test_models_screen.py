@@ -82,7 +82,7 @@ def said(app: Host) -> str:
     return str(app.models._facts.content)
 
 
-def change(name: str, **changes: Any) -> None:
+def change(name: str, /, **changes: Any) -> None:
     """Change the model.json of an installed model."""
     folder = locations.models_folder() / name
     write_model_folder(folder, msgspec.structs.replace(read_model_folder(folder), **changes))
@@ -166,7 +166,7 @@ async def test_a_hostile_description_is_shown_as_the_text_that_it_is(
         gates={hostile: hostile, "[red]": "passed: \x1b[31m"},
         licences=[Licence(name=hostile, file="LICENSE.txt", notice="[link=x]\x1b]0;t\x07")],
     )
-    folder = locations.models_folder() / "bro[/ken]\x1b[2J"
+    folder = locations.models_folder() / "bro[ken]\x1b[2J"
     folder.mkdir()
     (folder / "model.json").write_text('{"schema_version": "[bold]\\u001b[2J"}')
     app = Host(known)
@@ -177,7 +177,7 @@ async def test_a_hostile_description_is_shown_as_the_text_that_it_is(
             await until(lambda: "[" in said(app))
             everything = said(app) + "".join(lines(app))
             assert not set(everything) & set("\x1b\x07\x9b\u202e")
-        await until(lambda: "[@click=app.quit]x[/]" in shown(app) and "bro[/ken][2J" in shown(app))
+        await until(lambda: "[@click=app.quit]x[/]" in shown(app) and "bro[ken][2J" in shown(app))
         assert "cannot be used" in shown(app)
         # Its text is no action: a click on it chooses nothing and ends nothing.
         at = next(y for y, line in enumerate(lines(app)) if "[@click=app.quit]" in line)
@@ -362,7 +362,7 @@ async def test_what_cannot_be_added_is_said_in_its_place_with_what_to_do(
 async def test_a_model_is_picked_from_the_tree_which_offers_models_only(
     known: Predictions, source: Path, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    odd = source.parent / "a[/b]\x1b[2J\n"
+    odd = source.parent / "a[b]\x1b[2J\n"
     source.rename(odd)
     monkeypatch.setenv("HOME", str(odd.parent))
     (odd.parent / "letters.txt").write_text("no model")
@@ -372,10 +372,10 @@ async def test_a_model_is_picked_from_the_tree_which_offers_models_only(
         await until(lambda: "home folder" in shown(app))
         assert "no USB stick found" in shown(app)
         await pilot.press("tab", "down", "enter")
-        await until(lambda: "a[/b][2J · model folder" in shown(app))
+        await until(lambda: "a[b][2J · model folder" in shown(app))
         assert "letters.txt" not in shown(app)
         await pilot.press("down", "enter")
-        await until(lambda: app.screen.query_one(Input).value.endswith("/a[/b][2J"))
+        await until(lambda: app.screen.query_one(Input).value.endswith("/a[b][2J"))
         assert "\x1b" not in "".join(lines(app))
         await pilot.press("enter")  # the box has the focus; its text stands for the folder's real name
         await until(lambda: app.screen is app.models and "eyes 7 added" in shown(app))
@@ -481,8 +481,15 @@ async def test_every_key_is_under_the_mouse(known: Predictions, source: Path) ->
     app = Host(known)
 
     async def click(text: str) -> None:
-        await until(lambda: any(text in line for line in lines(app)))
-        y, line = next((y, line) for y, line in enumerate(lines(app)) if text in line)
+        seen: list[list[str]] = []
+
+        def stands_still() -> bool:
+            """The first drawings of a screen still move its foot."""
+            seen.append(lines(app))
+            return len(seen) > 2 and seen[-1] == seen[-3] and any(text in line for line in seen[-1])
+
+        await until(stands_still)
+        y, line = next((y, line) for y, line in enumerate(seen[-1]) if text in line)
         await pilot.click(offset=(line.index(text) + 1, y))
 
     async with app.run_test(size=(120, 40)) as pilot:

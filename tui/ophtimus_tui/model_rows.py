@@ -144,14 +144,14 @@ def cells(texts: Texts, row: Row, judged: Judged) -> Cells:
     star = recommended(row)
     here = _here(texts, row, judged, candidate)
     if star:
-        here += f" · {STAR} {texts('models.recommended')}"
+        here += f" · {STAR} " + texts("models.recommended")
     if row.key == judged.current:
-        here += f" · {texts('models.in_use')}"
+        here += " · " + texts("models.in_use")
     names = [known.level for known in row.description.levels]
     quality = read_verdict(row.description.verdict, names).divergence.get(row.level.level, "")
     known = candidate is not None and candidate.verdict != "damaged"
     return Cells(
-        f"{STAR if star else ' '} {short(row.level.level) or texts('models.level_unnamed')}",
+        f"{STAR if star else ' '} " + (short(row.level.level) or texts("models.level_unnamed")),
         size(row.level.size_bytes),
         quality or texts("models.not_measured"),
         _speed(texts, judged, candidate),
@@ -183,7 +183,7 @@ def reason(texts: Texts, row: Row, judged: Judged) -> str:
         speed=speed(candidate.tokens_per_s or 0),
         reading=f"{fit.READING_SPEED:.0f}",
     )
-    return f"{sentence} {texts('models.context', tokens=f'{candidate.context:,}')}"
+    return sentence + " " + texts("models.context", tokens=f"{candidate.context:,}")
 
 
 def _here(texts: Texts, row: Row, judged: Judged, candidate: Candidate | None) -> str:

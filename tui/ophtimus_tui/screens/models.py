@@ -246,22 +246,17 @@ class ModelsScreen(Screen[ChosenModel | None]):
         self._choose(wanted.row)
 
     def _choose(self, row: Row) -> None:
-        if row.left is not None:
+        texts, left = self._texts, row.left
+        if left is not None:
+            self._say(lambda: texts("models.unfinished_why", size=size(left.size_bytes)))
+        elif row.level is None:
+            self._say(lambda: texts("models.not_usable"), error=True)
+        elif damaged(row):
             self._say(
-                lambda: self._texts(
-                    "models.unfinished_why", size=size(row.left.size_bytes if row.left else 0)
-                )
-            )
-        elif row.level is None or damaged(row):
-            self._say(
-                lambda: (
-                    f"{'' if row.level is None else reason(self._texts, row, self._judged)}\n"
-                    f"{self._texts('models.not_usable')}".strip()
-                ),
-                error=True,
+                lambda: reason(texts, row, self._judged) + "\n" + texts("models.not_usable"), error=True
             )
         else:
-            self._say(lambda: self._texts("models.opening", name=short(row.name)))
+            self._say(lambda: texts("models.opening", name=short(row.name)))
             self._open(row, sure=False)
 
     @work(thread=True, exclusive=True, group="choose")
@@ -293,7 +288,7 @@ class ModelsScreen(Screen[ChosenModel | None]):
 
         self.app.push_screen(
             ConfirmScreen(
-                lambda: f"{reason(texts, row, judged)}\n\n{texts('models.try_question')}",
+                lambda: reason(texts, row, judged) + "\n\n" + texts("models.try_question"),
                 lambda: texts("models.try_yes"),
                 lambda: texts("models.try_no"),
             ),
@@ -397,7 +392,7 @@ class ModelsScreen(Screen[ChosenModel | None]):
                 "unreadable": "models.file_unreadable",
             }  # fmt: skip
             files = ", ".join(f"{line(check.file)} {texts(results[check.result])}" for check in bad)
-            return f"{texts('models.verify_bad', name=name, files=files)}\n{texts('models.not_usable')}"
+            return texts("models.verify_bad", name=name, files=files) + "\n" + texts("models.not_usable")
 
         self._say(said, error=bool(bad))
         self._read()
