@@ -160,7 +160,8 @@ class ModelTable(Vertical):
         self._levels.set_options(options)
         places = [at for at, row in enumerate(self._at) if row is not None]
         keys = [row.key if row else None for row in self._at]
-        self._levels.highlighted = keys.index(cursor) if cursor in keys[1:] else min(places, default=None)
+        known = cursor is not None and cursor in keys  # a heading's key is None too
+        self._levels.highlighted = keys.index(cursor) if known else min(places, default=None)
 
 
 def _in_columns(one: Cells, widths: Sequence[int]) -> str:
