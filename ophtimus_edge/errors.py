@@ -52,6 +52,10 @@ class FolderNotWritableError(OphtimusError):
     """A folder that the program must write to cannot be written."""
 
 
+class SettingsError(OphtimusError):
+    """The settings file cannot be read, or has a key or a value that is not known."""
+
+
 class MissingExtraError(OphtimusError):
     """A part of the program is not installed."""
 

@@ -44,6 +44,12 @@ def draft_file() -> Path:
     return (home if home else Path(platformdirs.user_data_dir("ophtimus", False))) / "draft.txt"
 
 
+def settings_file() -> Path:
+    """What a person has set; see :mod:`ophtimus_edge.settings`."""
+    home = _home()
+    return (home if home else Path(platformdirs.user_config_dir("ophtimus", False))) / "settings.toml"
+
+
 def cache_folder() -> Path:
     """Files that may be deleted at any time: the engine's logs."""
     home = _home()

@@ -4,9 +4,12 @@ A sentence is named by its file and its key, such as ``chat.ready``. Korean sent
 Korean clinic would say them; a catalogue's test asks that no key is missing in either language.
 """
 
-import os
 import tomllib
 from importlib import resources
+
+from ophtimus_edge.settings import language_of_environment
+
+__all__ = ["LANGUAGES", "Texts", "language_of_environment"]
 
 LANGUAGES = ("en", "ko")
 
@@ -38,11 +41,3 @@ def _read(language: str) -> dict[str, str]:
         for entry in sorted(folder.iterdir(), key=lambda found: found.name)
         for key, sentence in tomllib.loads(entry.read_text(encoding="utf-8")).items()
     }
-
-
-def language_of_environment() -> str:
-    """Korean where the terminal's locale is, else English."""
-    for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):
-        if value := os.environ.get(variable):
-            return "ko" if value.lower().startswith("ko") else "en"
-    return "en"

@@ -1,0 +1,226 @@
+"""The settings: one TOML file that a person can read and change, with a comment over each key.
+
+A file that is missing means the defaults. One that is damaged is never written over: :func:`read_or_defaults`
+gives its error, to be shown, and the defaults to go on with; the next :func:`write` sets it aside first.
+"""
+
+import ast
+import contextlib
+import inspect
+import locale
+import os
+import textwrap
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+
+import msgspec
+
+from ophtimus_edge import locations, specialties
+from ophtimus_edge.errors import SettingsError
+from ophtimus_edge.text import sanitize
+
+if TYPE_CHECKING:
+    import tomlkit
+
+FIRST_START = 1  # raised when the first start asks something new, so that everybody is asked
+_DETAILED_ROLES = frozenset({"teaching", "free"})
+_SHOWN = 60  # characters of a wrong value in a sentence
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person can set; the docstring under a field is the comment over its key in the file."""
+
+    language: Literal["auto", "en", "ko"] = "auto"
+    """The language of the app: "en", "ko", or "auto" for the computer's own."""
+
+    theme: Literal["dark", "light"] = "dark"
+    """The colours of the app: "dark" or "light"."""
+
+    role: str = specialties.DEFAULT_ROLE
+    """The role in which a conversation begins: "clinical", "counselling", "teaching" or "free"."""
+
+    model: str = ""
+    """The model that is opened: "demo", the name of an installed one (ophtimus models list), or the path of a
+    model folder or GGUF file; "" for the demonstration model."""
+
+    level: str = ""
+    """The quantization level of the model, such as "Q4_K_M"; "" for the model's own default."""
+
+    temperature: Annotated[float, msgspec.Meta(ge=0, le=5)] = 0.0
+    """How much chance there is in an answer, 0.0 to 5.0; 0.0 always takes the likeliest words."""
+
+    max_tokens: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1024
+    """The longest answer, in tokens, 1 or more."""
+
+    details: bool | Literal["by role"] = "by role"
+    """Whether speed, tokens and seed stand under an answer: true, false, or "by role" for the teaching and
+    free roles only."""
+
+    keep_draft: bool = True
+    """Whether a question that was not sent is kept in a file until the next start: true or false."""
+
+    first_start_done: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """The version of the first start's questions that were answered; 0 asks them again."""
+
+    def shows_details(self, role: str) -> bool:
+        """Whether the details of an answer are shown in a role."""
+        return role in _DETAILED_ROLES if self.details == "by role" else bool(self.details)
+
+    def spoken_language(self) -> str:
+        """``en`` or ``ko``: the one that is set, else the environment's."""
+        return language_of_environment() if self.language == "auto" else self.language
+
+
+def language_of_environment() -> str:
+    """Korean where the terminal's locale is, or Windows' own, else English."""
+    for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if value := os.environ.get(variable):
+            return "ko" if value.lower().startswith("ko") else "en"
+    # Windows sets no such variable; Python asked it for the person's locale: "Korean_Korea" or "ko_KR".
+    return "ko" if (locale.getlocale()[0] or "").lower().startswith("ko") else "en"
+
+
+def read() -> Settings:
+    """The settings in the file; the defaults where there is none.
+
+    Raises:
+        SettingsError: the file cannot be read, has a key that is not known, or a value that a key cannot have.
+    """
+    return _settings(locations.settings_file())
+
+
+def read_or_defaults() -> tuple[Settings, SettingsError | None]:
+    """The settings, and why they are the defaults where the file is damaged: to be shown, and gone on with."""
+    try:
+        return read(), None
+    except SettingsError as error:
+        return Settings(), error
+
+
+def write(settings: Settings) -> Path | None:
+    """Write the settings: every key with its comment, in a file that only this user can read.
+
+    A person's own comments and order stay. A file that is damaged is set aside as ``settings.toml.broken``
+    (with a number where there is one already).
+
+    Returns:
+        Where a damaged file was put; None where there was none.
+
+    Raises:
+        SettingsError: a value is one that its key cannot have; nothing is written.
+        FolderNotWritableError: the folder cannot be written.
+    """
+    path = locations.settings_file()
+    values = msgspec.structs.asdict(settings)
+    for key, value in values.items():
+        _check(path, key, value)
+    locations.ensure_writable(path.parent)
+    document, aside = _document(path)
+    for key, value in values.items():
+        if key in document:
+            if document[key] != value or type(document.unwrap()[key]) is not type(value):
+                document[key] = value
+        else:
+            _add(document, key, value)
+    with locations.staged(path) as part:
+        part.touch(mode=0o600)
+        part.chmod(0o600)  # also where one was left behind by a program that was killed
+        part.write_text(document.as_string(), encoding="utf-8", newline="\n")
+        if aside:
+            path.replace(aside)
+    return aside
+
+
+def _settings(path: Path) -> Settings:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")  # Windows' editor may put a byte order mark in front
+        raw = tomllib.loads(text)
+    except FileNotFoundError:
+        return Settings()
+    except OSError as error:
+        raise SettingsError(
+            f"the settings file {path} cannot be read: {error.strerror or error}.",
+            "See to it that it is a file that you may read, or remove it to have the defaults.",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(
+            f"the settings file {path} is not UTF-8.", "Save it as UTF-8, or remove it to have the defaults."
+        ) from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        reason = str(error) or "it is nested too deeply"
+        raise SettingsError(
+            f"the settings file {path} is no TOML: {reason}.",
+            "Correct that line, or remove the file to have the defaults.",
+        ) from error
+    for key, value in raw.items():
+        _check(path, key, value)
+    return msgspec.convert(raw, Settings)
+
+
+def _check(path: Path, key: str, value: object) -> None:
+    """Refuse a key that is not known, and a value that it cannot have."""
+    kinds = get_type_hints(Settings, include_extras=True)
+    shown = sanitize(key)[:_SHOWN]
+    if key not in kinds:
+        raise SettingsError(
+            f"the settings file {path} has the key {shown!r}, which this release does not know.",
+            f"Remove it, or correct its name. The keys are: {', '.join(kinds)}.",
+        )
+    right = True
+    try:
+        msgspec.convert(value, kinds[key])
+    except msgspec.ValidationError:
+        right = False
+    if not right or (key == "role" and value not in specialties.roles()):
+        given = sanitize(str(value))
+        given = given if len(given) <= _SHOWN else f"{given[:_SHOWN]}…"
+        raise SettingsError(
+            f"the settings file {path} sets {key} to {given!r}, which it cannot be.",
+            f"Correct it, or remove the line. {key}: {_comments()[key]}",
+        )
+
+
+def _document(path: Path) -> "tuple[tomlkit.TOMLDocument, Path | None]":
+    """What is in the file, to be changed in place; an empty one, and a name to set it aside, where it is damaged."""
+    # Loaded here, as reading needs none of it. It keeps what a person wrote around the values.
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+
+    fresh = tomlkit.document()
+    fresh.add(tomlkit.comment("The settings of Ophtimus Edge. Change them here or in the app."))
+    try:
+        _settings(path)
+        return tomlkit.parse(path.read_bytes().decode("utf-8-sig")), None
+    except FileNotFoundError:
+        return fresh, None
+    except (SettingsError, TOMLKitError):
+        aside = path.with_name(f"{path.name}.broken")
+        number = 1
+        while os.path.lexists(aside):
+            number += 1
+            aside = path.with_name(f"{path.name}.broken-{number}")
+        return fresh, aside
+
+
+def _add(document: "tomlkit.TOMLDocument", key: str, value: Any) -> None:
+    import tomlkit
+
+    document.add(tomlkit.nl())
+    for line in textwrap.wrap(_comments()[key], 100):
+        document.add(tomlkit.comment(line))
+    document.add(key, value)
+
+
+@cache
+def _comments() -> dict[str, str]:
+    """The docstring under each field, on one line."""
+    comments = {}
+    (body,) = ast.parse(textwrap.dedent(inspect.getsource(Settings))).body
+    assert isinstance(body, ast.ClassDef)  # noqa: S101 - it is the class above
+    for field, below in zip(body.body, body.body[1:], strict=False):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+            with contextlib.suppress(AttributeError):
+                comments[field.target.id] = " ".join(below.value.value.split())  # type: ignore[attr-defined]
+    return comments

@@ -1,0 +1,171 @@
+"""The settings file: what is written is read again, a person's own hand stays, and damage costs nobody a word."""
+
+import os
+import stat
+import tomllib
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from ophtimus_edge import locations, settings
+from ophtimus_edge.errors import FolderNotWritableError, SettingsError
+from ophtimus_edge.settings import Settings
+from ophtimus_edge.specialties import roles
+
+CHANGED = Settings(
+    language="ko", theme="light", role="teaching", model="/media/usb/eyes 7", level="Q4_K_M",
+    temperature=0.7, max_tokens=300, details=True, keep_draft=False, first_start_done=settings.FIRST_START,
+)  # fmt: skip
+
+
+@pytest.fixture
+def file() -> Path:
+    path = locations.settings_file()
+    path.parent.mkdir(parents=True)
+    return path
+
+
+def test_without_a_file_the_defaults_hold_and_none_is_made(home: Path) -> None:
+    assert settings.read() == Settings()
+    assert not home.exists()
+
+
+@pytest.mark.parametrize("written", [Settings(), CHANGED, Settings(model='a "b" \\ 안과', details=False)])
+def test_what_is_written_is_read_again(written: Settings) -> None:
+    assert settings.write(written) is None
+    assert settings.read() == written
+    assert settings.write(CHANGED) is None
+    assert settings.read() == CHANGED
+
+
+def test_every_key_stands_under_a_comment_that_says_what_it_may_be() -> None:
+    settings.write(CHANGED)
+    lines = locations.settings_file().read_text("utf-8").splitlines()
+    assert set(tomllib.loads("\n".join(lines))) == set(Settings.__struct_fields__)
+    for key in Settings.__struct_fields__:
+        (at,) = [number for number, line in enumerate(lines) if line.startswith(f"{key} = ")]
+        assert lines[at - 1].startswith("# "), key
+        assert lines[at - 1].endswith("."), key
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a mode is a matter of POSIX")
+def test_only_its_owner_can_read_it(file: Path) -> None:
+    file.write_text("")
+    file.chmod(0o666)
+    settings.write(CHANGED)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_a_persons_own_comments_and_order_stay(file: Path) -> None:
+    file.write_text('# the screen by the window\ntheme = "light"  # glare\nlanguage = "ko"\n', "utf-8")
+    settings.write(msgspec.structs.replace(settings.read(), theme="dark"))
+    text = file.read_text("utf-8")
+    assert text.startswith('# the screen by the window\ntheme = "dark"  # glare\nlanguage = "ko"\n')
+    assert settings.read() == Settings(theme="dark", language="ko")
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_read_and_rewritten(file: Path) -> None:
+    file.write_bytes('\ufefflanguage = "ko"\r\nmax_tokens = 5\r\n'.encode())
+    assert settings.read() == Settings(language="ko", max_tokens=5)
+    settings.write(settings.read())
+    assert settings.read() == Settings(language="ko", max_tokens=5)
+
+
+SOUND = {
+    "language": ['"auto"', '"en"', '"ko"'],
+    "theme": ['"dark"', '"light"'],
+    "role": ['"clinical"', '"free"'],
+    "temperature": ["0", "0.0", "5.0", "1"],
+    "max_tokens": ["1", "4096"],
+    "details": ["true", "false", '"by role"'],
+    "keep_draft": ["true", "false"],
+    "first_start_done": ["0", "7"],
+}
+WRONG = {
+    "language": ['"de"', "1", "true"],
+    "theme": ['"blue"', "[]"],
+    "role": ['"surgeon"', "3", '"Clinical"'],
+    "model": ["1", "[]"],
+    "level": ["4"],
+    "temperature": ["-0.1", "5.1", "nan", "inf", '"0.5"', "true"],
+    "max_tokens": ["0", "-3", "1.5", '"many"', "true"],
+    "details": ['"sometimes"', "1"],
+    "keep_draft": ["1", '"yes"'],
+    "first_start_done": ["-1", "true"],
+    "colour": ['"red"'],
+    '"\\u001b]52;c;x\\u0007"': ["1"],
+    "history.keep": ["true"],
+}
+
+
+@pytest.mark.parametrize(("key", "value"), [(key, one) for key, all_ in SOUND.items() for one in all_])
+def test_a_sound_value_is_taken(file: Path, key: str, value: str) -> None:
+    file.write_text(f"{key} = {value}\n")
+    assert getattr(settings.read(), key) == tomllib.loads(f"x = {value}")["x"]
+
+
+@pytest.mark.parametrize(("key", "value"), [(key, one) for key, all_ in WRONG.items() for one in all_])
+def test_a_wrong_key_or_value_is_refused_with_file_key_and_a_way_out(
+    file: Path, key: str, value: str
+) -> None:
+    file.write_text(f"{key} = {value}\n")
+    with pytest.raises(SettingsError) as caught:
+        settings.read()
+    assert str(file) in caught.value.message
+    if key.isidentifier():
+        assert key in caught.value.message
+    assert "emove" in caught.value.hint
+    assert "\x1b" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "damage", [b'language = "ko\n', b"\xff\xfel\x00", b"{}", b"\x00" * 40, b"a = " + b"[" * 5000]
+)
+def test_a_damaged_file_is_said_gone_on_with_and_kept(file: Path, damage: bytes) -> None:
+    file.write_bytes(damage)
+    found, error = settings.read_or_defaults()
+    assert found == Settings()
+    assert error is not None
+    assert str(file) in error.message
+    assert file.read_bytes() == damage  # until a setting is changed
+    aside = settings.write(CHANGED)
+    assert aside == file.with_name("settings.toml.broken")
+    assert aside.read_bytes() == damage
+    assert settings.read() == CHANGED
+    file.write_bytes(b"again")
+    second = settings.write(CHANGED)
+    assert second is not None
+    assert (aside.read_bytes(), second.read_bytes()) == (damage, b"again")
+
+
+def test_a_value_that_the_file_could_not_have_is_not_written() -> None:
+    settings.write(CHANGED)
+    with pytest.raises(SettingsError, match="max_tokens"):
+        settings.write(msgspec.structs.replace(CHANGED, max_tokens=0))
+    assert settings.read() == CHANGED
+
+
+def test_a_folder_that_cannot_be_written_is_said(home: Path) -> None:
+    home.write_text("a file where the folder should be")
+    with pytest.raises(FolderNotWritableError):
+        settings.write(CHANGED)
+
+
+@pytest.mark.parametrize(
+    ("details", "shown"),
+    [
+        (True, ["clinical", "counselling", "teaching", "free"]),
+        (False, []),
+        ("by role", ["teaching", "free"]),
+    ],
+)
+def test_details_are_shown_as_they_are_set(details: "bool | str", shown: list[str]) -> None:
+    chosen = msgspec.convert({"details": details}, Settings)
+    assert [role for role in roles() if chosen.shows_details(role)] == shown
+
+
+def test_a_language_that_is_set_goes_before_the_locale(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "ko_KR.UTF-8")
+    assert Settings().spoken_language() == "ko"
+    assert Settings(language="en").spoken_language() == "en"
