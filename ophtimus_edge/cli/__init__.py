@@ -20,7 +20,9 @@ def parser() -> argparse.ArgumentParser:
         epilog="It supports, and does not replace, a doctor's judgement.",
     )
     top.add_argument("--version", action="version", version=f"ophtimus {__version__}")
-    top.add_argument("--plain", action="store_true", help="no app: questions from standard input")
+    top.add_argument(
+        "--plain", action="store_true", help="no app: a conversation in plain lines, for screen readers"
+    )
     verbs = top.add_subparsers(dest="verb", metavar="VERB")
     ask.add_parser(verbs)
     batch.add_parser(verbs)
@@ -46,7 +48,11 @@ def main(arguments: list[str] | None = None) -> int:
             models.run(options)
         elif options.verb == "doctor":
             doctor.run(options)
-        elif options.plain or not (is_terminal() and sys.stdout.isatty()):
+        elif options.plain:
+            from ophtimus_edge.cli import plain
+
+            plain.run()
+        elif not (is_terminal() and sys.stdout.isatty()):
             ask.run(parser().parse_args(["ask"]), example=True)
         else:
             from ophtimus_edge.cli.app import start_app

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import signal
 from pathlib import Path
 
 from ophtimus_edge.engine.messages import Load
@@ -10,6 +11,9 @@ from ophtimus_edge.engine.worker.channel import Channel, take_standard_pipe
 
 def main() -> None:
     """Serve requests in order."""
+    # A terminal sends Ctrl+C to all its processes. What is stopped then, the client decides; a worker ends
+    # when its pipe does.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     channel = Channel(*take_standard_pipe())
     import llama_cpp  # after the descriptors are in place: the library may print while it loads
 
