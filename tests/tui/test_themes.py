@@ -14,12 +14,12 @@ from ophtimus_tui.themes import DARK, LIGHT, THEMES, theme_named
 AA = 4.5
 GROUNDS = ("background", "surface", "panel")
 SOURCES = "\n".join(path.read_text("utf-8") for path in sorted((ROOT / "tui/ophtimus_tui").rglob("*.py")))
-# What text may be written in, and everything that a screen does write text in.
+# What text may be written in, and everything that a screen does write text in; but for what has a ground of its own.
 TEXT = {
     "text", "text-muted", "text-disabled", "foreground", "foreground-muted", "foreground-disabled", "primary",
     "secondary", "accent", "warning", "error", "success", "text-primary", "text-secondary", "text-accent",
     "text-warning", "text-error", "text-success",
-    *re.findall(r"(?<![-\w])color: \$([a-z0-9-]+)", SOURCES),
+    *(name for name in re.findall(r"(?<![-\w])color: \$([a-z0-9-]+)", SOURCES) if "-cursor-" not in name),
 }  # fmt: skip
 PAIRS = [
     ("block-cursor-foreground", "block-cursor-background"),

@@ -1,0 +1,182 @@
+"""The first start: three short pages with one question each."""
+
+from typing import ClassVar
+
+import msgspec
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import Screen
+from textual.widgets import Static
+
+from ophtimus_tui.texts import Texts
+from ophtimus_tui.widgets.choices import Choices
+from ophtimus_tui.widgets.pressable import Pressable
+
+_LANGUAGES = ("ko", "en")  # in the order in which they are offered
+_PAGES = ("language", "about", "history")
+
+
+class FirstChoices(msgspec.Struct, frozen=True):
+    """What was chosen.
+
+    Attributes:
+        language: ``en`` or ``ko``.
+        keep_draft: whether a question that was not sent is kept in a file.
+    """
+
+    language: str
+    keep_draft: bool
+
+
+class FirstStartScreen(Screen[FirstChoices]):
+    """Asks for the language, says what this is, asks what may be kept; ends with what was chosen.
+
+    Enter takes what is marked, which is a page's default at first. Escape takes what is marked and the
+    defaults of the pages that follow. The language is switched as soon as it is marked.
+    """
+
+    DEFAULT_CSS = """
+    FirstStartScreen { align: center middle; background: $background; }
+    FirstStartScreen #page { width: 100%; max-width: 76; height: auto; padding: 1 2;
+                             background: $surface; color: $text; }
+    FirstStartScreen #reading { height: auto; }
+    FirstStartScreen #step { color: $text-muted; }
+    FirstStartScreen #title { text-style: bold; margin: 0 0 1 0; }
+    FirstStartScreen #text { height: auto; }
+    FirstStartScreen #question { text-style: bold; margin: 1 0 0 0; }
+    FirstStartScreen #keys { width: 100%; max-width: 76; height: 1; padding: 0 1; }
+    FirstStartScreen .absent { display: none; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "take", show=False, priority=True),
+        Binding("escape", "take_all", show=False, priority=True),
+        Binding("left", "back", show=False, priority=True),
+        Binding("up", "move(-1)", show=False, priority=True),
+        Binding("down", "move(1)", show=False, priority=True),
+        Binding("pageup", "scroll(-1)", show=False, priority=True),
+        Binding("pagedown", "scroll(1)", show=False, priority=True),
+        *(Binding(str(digit), f"mark({digit - 1})", show=False, priority=True) for digit in range(1, 4)),
+    ]
+
+    def __init__(self, texts: Texts) -> None:
+        """Make the screen.
+
+        Args:
+            texts: in the language that is the default; switched to the one that is marked.
+        """
+        super().__init__()
+        self._texts = texts
+        self._page = 0
+        self._marked = [_LANGUAGES.index(texts.language), 0, 0]
+        self._step = Static("", id="step", markup=False)
+        self._title = Static("", id="title", markup=False)
+        self._text = Static("", id="text", markup=False)
+        self._question = Static("", id="question", markup=False)
+        self._choices = Choices()
+        self._body = VerticalScroll(self._text, id="reading")
+        self._enter = Pressable("", id="enter")
+        self._back = Pressable("", id="back")
+        self._escape = Pressable("", id="escape")
+
+    def compose(self) -> ComposeResult:
+        """The page, and under it what the keys do."""
+        with Vertical(id="page"):
+            yield self._step
+            yield self._title
+            yield self._body
+            yield self._question
+            yield self._choices
+        with Horizontal(id="keys"):
+            yield self._enter
+            yield self._escape
+            yield self._back
+
+    async def on_mount(self) -> None:
+        """Open the first page."""
+        self._body.can_focus = False
+        await self._open(0)
+
+    def relabel(self) -> None:
+        """Write everything anew, in the language that is spoken now."""
+        page = _PAGES[self._page]
+        self._step.update(self._texts("first_start.step", number=self._page + 1, count=len(_PAGES)))
+        self._title.update(self._texts(f"first_start.{page}_title"))
+        text = "" if page == "language" else self._texts(f"first_start.{page}_text")
+        self._text.update(text)
+        self._question.update(self._texts(f"first_start.{page}_question"))
+        self._choices.relabel(self._answers())
+        self._enter.update(self._texts("first_start.enter"))
+        self._escape.update(self._texts("first_start.escape"))
+        self._back.update(self._texts("first_start.back"))
+        self._back.set_class(self._page == 0, "absent")
+        self._escape.set_class(self._page == len(_PAGES) - 1, "absent")
+
+    @on(Choices.Marked)
+    def marked(self, event: Choices.Marked) -> None:
+        """Remember it; a language is spoken at once."""
+        self._marked[self._page] = event.index
+        if _PAGES[self._page] == "language":
+            self._texts.switch(_LANGUAGES[event.index])
+            self.relabel()
+
+    @on(Pressable.Pressed, "#enter")
+    async def action_take(self) -> None:
+        """Take what is marked, and go on."""
+        if self._page + 1 < len(_PAGES):
+            await self._open(self._page + 1)
+        else:
+            self._end()
+
+    @on(Pressable.Pressed, "#escape")
+    def action_take_all(self) -> None:
+        """Take what is marked here, and the defaults of the pages that were not opened."""
+        self._end()
+
+    @on(Pressable.Pressed, "#back")
+    async def action_back(self) -> None:
+        """Go back a page."""
+        if self._page > 0:
+            await self._open(self._page - 1)
+
+    def on_resize(self) -> None:
+        """Let the text scroll where the screen is low: question and answers stay in sight."""
+        self.call_after_refresh(self._fit)
+
+    def action_move(self, by: int) -> None:
+        """Move the mark."""
+        self._choices.mark(self._choices.marked + by)
+
+    def action_mark(self, index: int) -> None:
+        """Mark the answer of a digit."""
+        self._choices.mark(index)
+
+    def action_scroll(self, pages: int) -> None:
+        """Move a page that is longer than the screen."""
+        if pages < 0:
+            self._body.scroll_page_up()
+        else:
+            self._body.scroll_page_down()
+
+    async def _open(self, page: int) -> None:
+        self._page = page
+        await self._choices.offer(self._answers(), self._marked[page])
+        self.relabel()
+        self._body.scroll_home(animate=False)
+        self.call_after_refresh(self._fit)
+
+    def _fit(self) -> None:
+        around = self.query_one("#page").outer_size.height - self._body.outer_size.height
+        self._body.styles.max_height = max(3, self.size.height - around - 1)
+
+    def _answers(self) -> list[str]:
+        if _PAGES[self._page] == "language":
+            return [self._texts(f"first_start.language_{language}") for language in _LANGUAGES]
+        if _PAGES[self._page] == "about":
+            return [self._texts("first_start.about_read")]
+        return [self._texts("first_start.history_draft"), self._texts("first_start.history_nothing")]
+
+    def _end(self) -> None:
+        language, _, history = self._marked
+        self.dismiss(FirstChoices(_LANGUAGES[language], keep_draft=history == 0))

@@ -1,0 +1,112 @@
+"""Help: the keys, what the lines around an answer mean, what is stored where, and how to report a fault."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.screen import Screen
+from textual.widgets import Static
+
+from ophtimus_edge import locations
+from ophtimus_edge.text import sanitize
+from ophtimus_tui.texts import Texts
+from ophtimus_tui.widgets.pressable import Pressable
+
+Keys = Sequence[tuple[str, str]]
+_NAMES = {
+    "escape": "Esc", "enter": "Enter", "pageup": "PgUp", "pagedown": "PgDn", "up": "↑", "down": "↓",
+    "left": "←", "right": "→", "space": "Space", "tab": "Tab", "home": "Home", "end": "End",
+    "delete": "Del", "insert": "Ins", "backspace": "Backspace", "ctrl": "Ctrl", "shift": "Shift", "alt": "Alt",
+}  # fmt: skip
+_SECTIONS = ("safety", "stored", "fault")
+
+
+def key_name(keys: str) -> str:
+    """Keys as they are printed on a keyboard: ``ctrl+j`` is Ctrl+J, ``pageup,pagedown`` is PgUp, PgDn."""
+    return ", ".join(
+        "+".join(_NAMES.get(part, part.upper()) for part in key.strip().split("+")) for key in keys.split(",")
+    )
+
+
+class HelpScreen(Screen[None]):
+    """All of it on one page that scrolls; Escape or F1 closes it.
+
+    The keys are handed in by the caller, from the same tuple that binds them, so that what stands here
+    is what the keys do.
+    """
+
+    DEFAULT_CSS = """
+    HelpScreen { background: $background; color: $text; }
+    HelpScreen #help { height: 1fr; padding: 1 2; }
+    HelpScreen #help > Static { width: 100%; max-width: 100; }
+    HelpScreen .title { text-style: bold; color: $accent; margin: 1 0 0 0; }
+    HelpScreen #foot { height: 1; padding: 0 1; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "close", show=False, priority=True),
+        Binding("f1", "close", show=False, priority=True),
+    ]
+
+    def __init__(self, texts: Texts, keys: Keys) -> None:
+        """Make the screen.
+
+        Args:
+            keys: each key as Textual names it, several with commas between them, and the key of the sentence
+                that says what it does.
+        """
+        super().__init__()
+        self._texts = texts
+        self._keys = keys
+        self._page = VerticalScroll(id="help")
+        self._titles = {name: Static("", classes="title", markup=False) for name in ("keys", *_SECTIONS)}
+        self._bodies = {name: Static("", markup=False) for name in ("keys", *_SECTIONS)}
+        self._close = Pressable("", id="close")
+
+    def compose(self) -> ComposeResult:
+        """The sections, and the line that closes."""
+        with self._page:
+            for name, title in self._titles.items():
+                yield title
+                yield self._bodies[name]
+        yield self._close
+
+    def on_mount(self) -> None:
+        """Write it; the arrows scroll at once."""
+        self.relabel()
+        self._page.focus()
+
+    def relabel(self) -> None:
+        """Write everything anew, in the language that is spoken now."""
+        for name, title in self._titles.items():
+            title.update(self._texts(f"help.{name}_title"))
+        names = [key_name(keys) for keys, _ in self._keys]
+        width = max((len(name) for name in names), default=0)
+        self._bodies["keys"].update(
+            "\n".join(
+                f"{name:<{width}}  {self._texts(key)}"
+                for name, (_, key) in zip(names, self._keys, strict=True)
+            )
+        )
+        self._bodies["safety"].update(self._texts("help.safety_text"))
+        self._bodies["stored"].update(
+            self._texts(
+                "help.stored_text",
+                settings=_shown(locations.settings_file()),
+                models=_shown(locations.models_folder()),
+                log=_shown(locations.engine_log()),
+            )
+        )
+        self._bodies["fault"].update(self._texts("help.fault_text"))
+        self._close.update(self._texts("help.close"))
+
+    @on(Pressable.Pressed, "#close")
+    def action_close(self) -> None:
+        """Go back to the screen underneath."""
+        self.dismiss(None)
+
+
+def _shown(path: object) -> str:
+    return sanitize(str(path))
