@@ -84,7 +84,8 @@ class Conversation:
         """Ask a question.
 
         Args:
-            earlier: what was said before, oldest first; a base model is asked without it.
+            earlier: what was said before, oldest first. A base model is asked without it, and so is a
+                demonstration: it was trained on single questions, and writes nonsense to a second one.
             begun: this question with the beginning of its answer, to be gone on with; what follows it is
                 yielded.
 
@@ -105,7 +106,7 @@ class Conversation:
             turns[-1] = Turn("user", text + begun.answer)
         elif begun:
             turns.append(Turn("assistant", begun.answer, begun.ids))
-        if earlier and not plain:
+        if earlier and not plain and not self.model.demonstration:
             turns, dropped = await self._fitting(turns, earlier, asking.max_tokens)
             if dropped:
                 yield Dropped(dropped)

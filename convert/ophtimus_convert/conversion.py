@@ -125,6 +125,7 @@ def convert(options: Options, blueprint: Blueprint, display: Display) -> ModelFo
         return existing
     with staging(out, _key(options, blueprint)) as stage:
         try:
+            preparation = gates.Preparation(blueprint.vocabulary.folder, options.skip_gates)
             with planning_matrix(options.imatrix, bool(options.calibrate), blueprint.shapes) as matrix:
                 # llama.cpp's plan depends on which tensors a matrix names, not on its numbers.
                 plans = level_plans(blueprint, wanted, matrix)
@@ -133,7 +134,6 @@ def convert(options: Options, blueprint: Blueprint, display: Display) -> ModelFo
             if imatrix:
                 for level in plans:
                     check_covers(read_imatrix(imatrix), level.level, level.types)
-            preparation = gates.Preparation(blueprint.vocabulary.folder, options.skip_gates)
             _write(options, blueprint, plans, imatrix, stage, display)
             if options.prove:
                 _prove(options, blueprint, plans, imatrix, stage, display)

@@ -290,8 +290,6 @@ class PlainTalk:
             max_tokens=self._settings.max_tokens,
             temperature=AGAIN_TEMPERATURE if again else self._settings.temperature,
         )
-        if model.demonstration:  # it was trained on single questions, and writes nonsense to a second one
-            earlier = []
         self._last = (question, earlier)
         self._answering, self._stopped = True, False
         try:

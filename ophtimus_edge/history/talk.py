@@ -171,13 +171,18 @@ class Talk(msgspec.Struct, kw_only=True):
         raise KeyError(question_id)
 
 
-def earlier(questions: Sequence[Question]) -> list[Exchange]:
-    """What was said before, for the next prompt: one exchange for each question that has words of an answer."""
-    return [
-        Exchange(question.text, question.reply.text, question.reply.ids, question.reply.keep)
-        for question in answered(questions)
-        if question.reply is not None
-    ]
+def earlier(questions: Sequence[Question], model: str, version: str) -> list[Exchange]:
+    """What was said before, for the next prompt: one exchange for each question that has words of an answer.
+
+    Args:
+        model, version: what the prompt is for; the tokens of another model mean other words in it.
+    """
+    exchanges = []
+    for question in answered(questions):
+        if (reply := question.reply) is not None:
+            own = (reply.provenance.model, reply.provenance.version) == (model, version)
+            exchanges.append(Exchange(question.text, reply.text, reply.ids if own else [], reply.keep))
+    return exchanges
 
 
 def answered(questions: Sequence[Question]) -> list[Question]:

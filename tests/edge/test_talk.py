@@ -29,7 +29,7 @@ def test_questions_follow_one_another() -> None:
     said(talk, talk.ask("two"), "second")
     assert shown(talk) == ["one", "first", "two", "second"]
     assert talk.title == "one"
-    assert [(turn.question, turn.answer, turn.ids) for turn in earlier(talk.path())] == [
+    assert [(turn.question, turn.answer, turn.ids) for turn in earlier(talk.path(), "tiny", "1")] == [
         ("one", "first", [5]), ("two", "second", [6]),
     ]  # fmt: skip
 
@@ -71,10 +71,17 @@ def test_a_question_without_words_of_an_answer_is_left_out_of_the_next_prompt() 
     reply = talk.begin_reply(first, HOW)
     reply.finish = "cancelled"
     said(talk, talk.ask("two"), "second")
-    assert [turn.question for turn in earlier(talk.path())] == ["two"]
+    assert [turn.question for turn in earlier(talk.path(), "tiny", "1")] == ["two"]
     assert [question.text for question in answered(talk.path())] == ["two"]
     reply.text = "half of"
-    assert [turn.answer for turn in earlier(talk.path())] == ["half of", "second"]
+    assert [turn.answer for turn in earlier(talk.path(), "tiny", "1")] == ["half of", "second"]
+
+
+def test_tokens_of_another_model_are_left_out_and_the_words_stay() -> None:
+    talk = new_talk()
+    said(talk, talk.ask("one"), "first")
+    for model in (("tiny", "2"), ("other", "1")):
+        assert [(turn.answer, turn.ids) for turn in earlier(talk.path(), *model)] == [("first", [])]
 
 
 def test_a_question_cannot_follow_one_that_waits_for_its_answer() -> None:

@@ -1,40 +1,199 @@
-"""The program: opens the demonstration model on the chat screen."""
+"""The program: settings, screens, themes and the palette around the chat screen."""
 
 import asyncio
+from collections.abc import Iterator
+from functools import partial
 from typing import ClassVar
 
-from textual.app import App
+import msgspec
+from textual import work
+from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.screen import Screen
 
+from ophtimus_edge import locations, settings
 from ophtimus_edge.engine.client import Engine
+from ophtimus_edge.errors import OphtimusError
+from ophtimus_edge.history.draft import Draft
+from ophtimus_edge.history.keeping import Forgetting
 from ophtimus_edge.models import store
 from ophtimus_edge.models.store import ChosenModel
+from ophtimus_edge.specialties import roles
+from ophtimus_tui import themes
+from ophtimus_tui.keys import CHAT
 from ophtimus_tui.screens.chat import ChatScreen
-from ophtimus_tui.texts import Texts, language_of_environment
+from ophtimus_tui.screens.choose import ChooseScreen
+from ophtimus_tui.screens.first_start import FirstChoices, FirstStartScreen
+from ophtimus_tui.screens.help import HelpScreen
+from ophtimus_tui.screens.models import ModelsScreen
+from ophtimus_tui.screens.quiz import QuizScreen
+from ophtimus_tui.texts import LANGUAGES, Texts
 
 
 class OphtimusApp(App[None]):
-    """The terminal app on one model."""
+    """The terminal app on one model.
+
+    Args:
+        language: ``en`` or ``ko``.
+        chosen: what the person has set; without it nothing of it is read or written.
+    """
 
     TITLE = "Ophtimus"
-    ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "quit", show=False, priority=True)]
 
-    def __init__(self, model: ChosenModel, language: str) -> None:
+    def __init__(
+        self, model: ChosenModel, language: str, chosen: settings.Settings | None = None, problem: str = ""
+    ) -> None:
         super().__init__()
-        self._model = model
-        self._texts = Texts(language)
+        self.texts = Texts(language)
+        self._settings = chosen or settings.Settings(first_start_done=settings.FIRST_START, keep_draft=False)
+        self._keeps_settings = chosen is not None
+        self._problem = problem
         self._engine = Engine()
+        self._model = model
+        self.chat = self._new_chat()
+        for theme in themes.THEMES:
+            self.register_theme(theme)
+        self.theme = themes.theme_named(self._settings.theme)
+
+    def _new_chat(self) -> ChatScreen:
+        draft = Draft(locations.draft_file()) if self._settings.keep_draft else None
+        chat = ChatScreen(self.texts, self._model, self._engine, Forgetting(), draft)
+        chat.apply(self._settings)
+        return chat
 
     def on_mount(self) -> None:
-        """Open the chat screen."""
-        self.push_screen(ChatScreen(self._texts, self._model, self._engine))
+        """Open the chat screen, after the first start's pages where they were never answered."""
+        if self._settings.first_start_done < settings.FIRST_START:
+            self._first_start()
+        else:
+            self._open_chat()
 
     async def on_unmount(self) -> None:
         """End the engine with the app."""
         await asyncio.shield(self._engine.close())
 
+    @work
+    async def _first_start(self) -> None:
+        choices: FirstChoices = await self.push_screen_wait(FirstStartScreen(self.texts))
+        language = choices.language
+        self._set(
+            language=language if language != settings.language_of_environment() else "auto",
+            keep_draft=choices.keep_draft,
+            first_start_done=settings.FIRST_START,
+        )
+        self.chat = self._new_chat()
+        self._open_chat()
+
+    def _open_chat(self) -> None:
+        self.push_screen(self.chat)
+        if self._problem:
+            self.chat.call_after_refresh(self.chat.say, self._problem)
+
+    def _set(self, **changes: object) -> None:
+        """Change settings, and keep them."""
+        self._settings = msgspec.structs.replace(self._settings, **changes)
+        if not self._keeps_settings:
+            return
+        try:
+            settings.write(self._settings)
+        except OphtimusError as error:
+            reason = f"{error.message} {error.hint}"
+            self.notify(self.texts("chat.settings_failed", reason=reason), severity="warning", markup=False)
+
+    # Commands, for keys, palette and mouse
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterator[SystemCommand]:
+        """Every command of the chat screen, by what it does."""
+        if not isinstance(screen, ChatScreen):
+            return
+        for key in CHAT:
+            if key.in_palette and key.action:
+                owner = "app" if hasattr(self, f"action_{key.action.partition('(')[0]}") else "screen"
+                yield SystemCommand(
+                    self.texts(key.sentence),
+                    key.keys,
+                    partial(self.run_action, f"{owner}.{key.action}", screen),
+                )
+        yield SystemCommand(self.texts("keys.quiz"), "", self.action_quiz)
+
+    def action_palette(self) -> None:
+        """Every command, by name."""
+        self.action_command_palette()
+
+    def action_help(self) -> None:
+        """Keys, safety lines, what is stored."""
+        self.push_screen(HelpScreen(self.texts, [(key.keys, key.sentence) for key in CHAT]))
+
+    @work
+    async def action_models(self) -> None:
+        """Choose another model or level, which is then loaded in place."""
+        chosen = await self.push_screen_wait(ModelsScreen(self.texts, self.chat.model))
+        if chosen is not None and chosen != self.chat.model:
+            self.chat.open_model(chosen)
+            self._set(
+                model=str(chosen.folder or chosen.path) if not chosen.demonstration else "",
+                level=chosen.level,
+            )
+
+    @work
+    async def action_roles(self) -> None:
+        """Choose in what role the answers are given."""
+        named = roles()
+        chosen = await self.push_screen_wait(
+            ChooseScreen(
+                lambda: self.texts("chat.roles"),
+                {name: partial(self._title, name) for name in named}
+                | {"quiz": lambda: self.texts("keys.quiz")},
+                self.chat.serving.role,
+            )
+        )
+        if chosen == "quiz":
+            self.action_quiz()
+        elif chosen:
+            await self.chat.set_role(chosen)
+            self._set(role=chosen)
+
+    def _title(self, role: str) -> str:
+        return roles()[role].title[self.texts.language]
+
+    def action_quiz(self) -> None:
+        """Multiple-choice questions."""
+        self.push_screen(QuizScreen(self.texts))
+
+    def on_quiz_screen_ask_model(self, event: QuizScreen.AskModel) -> None:
+        """Put a quiz question into the question box; the quiz waits underneath."""
+        self.pop_screen()
+        self.chat.box.text = event.question_text
+        self.chat.box.focus()
+
+    def action_theme(self) -> None:
+        """Light or dark."""
+        name = "light" if self._settings.theme == "dark" else "dark"
+        self.theme = themes.theme_named(name)
+        self._set(theme=name)
+
+    def action_language(self) -> None:
+        """Speak the other language, at once and everywhere."""
+        language = LANGUAGES[(LANGUAGES.index(self.texts.language) + 1) % len(LANGUAGES)]
+        self.texts.switch(language)
+        for screen in self.screen_stack:
+            if relabel := getattr(screen, "relabel", None):
+                relabel()
+        self._set(language=language)
+
 
 def run() -> None:
     """Run the app; registered in the entry-point group ``ophtimus.app``."""
-    OphtimusApp(store.choose(), language_of_environment()).run()
+    chosen, problem = settings.read_or_defaults()
+    language = chosen.spoken_language()
+    said = (
+        Texts(language)("chat.settings_broken", problem=problem.message, hint=problem.hint) if problem else ""
+    )
+    try:
+        model = store.choose(chosen.model or store.DEMO, chosen.level)
+    except OphtimusError as error:
+        # A model that was removed must not keep the app from opening.
+        said = "\n".join(part for part in (said, f"{error.message} {error.hint}") if part)
+        model = store.choose()
+    OphtimusApp(model, language, chosen, said).run()

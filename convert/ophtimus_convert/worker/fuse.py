@@ -133,19 +133,22 @@ class _Pass:
 
     def finished(self, journal: list[bytes], work: list[_Slice]) -> dict[int, bytes]:
         """The slices that a killed run wrote whole: those in its journal whose bytes are still there."""
-        finished = {}
-        for line in journal:
-            if not all(part.isdigit() for part in line.split()):
-                continue  # torn by a power cut
-            index, *sums = (int(part) for part in line.split() or (b"-1",))
-            if 0 <= index < len(work) and len(sums) == len(self._files):
-                regions = self._regions(work[index])
-                if all(
-                    zlib.crc32(file.read(size, offset)) == checksum
-                    for (file, offset, size), checksum in zip(regions, sums, strict=True)
-                ):
-                    finished[index] = line
-        return finished
+        with ThreadPoolExecutor(self._job.threads) as pool:
+            found = pool.map(lambda line: self._there(line, work), journal)
+            return {index: line for index, line in zip(found, journal, strict=True) if index is not None}
+
+    def _there(self, line: bytes, work: list[_Slice]) -> int | None:
+        """The slice that a line of the journal names, where its bytes are still those that were written."""
+        if not all(part.isdigit() for part in line.split()):
+            return None  # torn by a power cut
+        index, *sums = (int(part) for part in line.split() or (b"-1",))
+        if not (0 <= index < len(work) and len(sums) == len(self._files)):
+            return None
+        there = all(
+            zlib.crc32(file.read(size, offset)) == checksum
+            for (file, offset, size), checksum in zip(self._regions(work[index]), sums, strict=True)
+        )
+        return index if there else None
 
     def size(self, piece: _Slice) -> int:
         """Bytes of the checkpoint that a slice is read from."""

@@ -108,6 +108,13 @@ class Answer(Widget):
         if self.is_running:
             self._show_whole()
 
+    def replace(self, text: str) -> None:
+        """Show another text in the place of this one."""
+        self._chunks = [text]
+        self._unread.clear()
+        if self.is_running:
+            self._show_whole()
+
     def on_mount(self) -> None:
         """Show what was added before."""
         self._show_whole()

@@ -1,17 +1,30 @@
 """The box in which a question is written."""
 
+import re
+import unicodedata
 from dataclasses import dataclass
 
 from textual import events
 from textual.message import Message
+from textual.timer import Timer
 from textual.widgets import TextArea
+
+# A syllable that an input method still composes arrives behind the Enter that ended it.
+_LATE_S = 0.06
+_LATE_CHARACTERS = 2  # more of them in that time were pasted, not typed
+_LINE_END = re.compile("\r\n?")
 
 
 class AskBox(TextArea):
-    """A text box in which Enter sends and Ctrl+J begins a new line."""
+    """A text box in which Enter sends and Ctrl+J begins a new line.
+
+    What arrives within 60 ms after Enter still belongs to the question: the last syllable of a word in
+    Hangul may. Where whole lines arrive in that time, a terminal without bracketed paste is pasting
+    several lines: they become one question of several lines, and nothing is sent before its end.
+    """
 
     DEFAULT_CSS = """
-    AskBox { height: 5; border: round $primary; }
+    AskBox { height: auto; min-height: 3; max-height: 8; border: round $primary; border-title-color: $text-muted; }
     AskBox:focus { border: round $accent; }
     """
 
@@ -21,6 +34,15 @@ class AskBox(TextArea):
 
         question: str
 
+    @dataclass
+    class Left(Message):
+        """The cursor went up beyond the first line."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(text, show_line_numbers=False, soft_wrap=True)
+        self._sending: Timer | None = None
+        self._late = ""  # what came after Enter
+
     async def _on_key(self, event: events.Key) -> None:
         """Take Enter and Ctrl+J in the order of the keys; a binding would overtake letters that wait.
 
@@ -29,14 +51,50 @@ class AskBox(TextArea):
         if event.key == "enter":
             event.stop()
             event.prevent_default()
-            self._send()
+            self._enter()
         elif event.key == "ctrl+j":
             event.stop()
             event.prevent_default()
             self.insert("\n")
+        elif event.key == "up" and self.navigator.is_first_wrapped_line(self.cursor_location):
+            event.stop()
+            event.prevent_default()
+            self.post_message(self.Left())
+        elif event.is_printable and event.character and self._sending is not None:
+            event.stop()
+            event.prevent_default()
+            self._late += event.character
+
+    async def _on_paste(self, event: events.Paste) -> None:
+        """Take pasted text with the line ends of this box, in composed syllables."""
+        event.stop()
+        event.prevent_default()
+        if not self.read_only:
+            self.insert(unicodedata.normalize("NFC", _LINE_END.sub("\n", event.text)))
+
+    def flush(self) -> None:
+        """Send at once what waits for a late syllable."""
+        if self._sending is not None:
+            self._sending.stop()
+            self._send()
+
+    def _enter(self) -> None:
+        if self._sending is not None:
+            self._sending.stop()
+            if self._late:  # lines are being pasted: the Enter before was the end of one
+                self.insert(f"\n{self._late}")
+                self._late = ""
+        self._sending = self.set_timer(_LATE_S, self._send)
 
     def _send(self) -> None:
         """Send what the box holds, unless it is blank; what is typed from now on is the next question."""
-        if self.text.strip():
-            self.post_message(self.Sent(self.text))
+        self._sending = None
+        late, self._late = self._late, ""
+        if len(late) > _LATE_CHARACTERS:  # the last line of a paste, and no Enter behind it
+            self.insert(f"\n{late}")
+            return
+        self.insert(late)
+        question = unicodedata.normalize("NFC", self.text)
+        if question.strip():
             self.clear()
+            self.post_message(self.Sent(question))

@@ -1,76 +1,260 @@
 """A question and its answer as they stand on the screen."""
 
-from collections.abc import Sequence
+from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.message import Message
 from textual.widgets import Static
 
+from ophtimus_edge.history.talk import Question, Reply, Talk
+from ophtimus_edge.safety import emergencies
+from ophtimus_edge.safety.figures import figures
 from ophtimus_tui.texts import Texts
+from ophtimus_tui.widgets.answer import Answer
+from ophtimus_tui.widgets.key_line import KeyLine
 
-_UPDATE_S = 0.1  # the eye needs no more, and each update lays the text out again
+_TIME = "%H:%M"
 
 
-class Exchange(Vertical):
+class Exchange(Vertical, can_focus=True):
     """One question, what must be said before its answer, the answer as it grows, and how it ended.
 
-    What a person or a model wrote is shown as it is: no markup is read in it.
+    What a person or a model wrote is shown as it is: no markup is read in it. A question that waits for its
+    turn has no place in the talk yet.
     """
 
     DEFAULT_CSS = """
-    Exchange { height: auto; margin: 0 1 1 1; }
+    Exchange { height: auto; margin: 0 1 1 0; padding: 0 1; border-left: blank; }
+    Exchange:focus { border-left: thick $accent; }
+    Exchange > Static { height: auto; }
     Exchange .who { color: $text-muted; text-style: bold; }
-    Exchange .question { padding: 0 2; }
-    Exchange .notice { padding: 0 2; color: $warning; display: none; }
-    Exchange .notice.shown { display: block; }
-    Exchange .answer { padding: 0 2; }
-    Exchange .ending { padding: 0 2; color: $text-muted; }
-    Exchange .ending.error { color: $error; }
+    Exchange .question { padding: 0 0 0 2; }
+    Exchange .hidden { display: none; }
+    Exchange .notice { padding: 0 0 0 2; color: $warning; margin: 1 0; }
+    Exchange .emergency { padding: 0 1; margin: 1 0; color: $error; text-style: bold; border: round $error; }
+    Exchange Answer { padding: 0 0 0 2; }
+    Exchange .line { padding: 0 0 0 2; color: $text-muted; }
+    Exchange .line.error { color: $error; }
+    Exchange .gone { color: $text-muted; text-align: center; }
+    Exchange KeyLine { padding: 0 0 0 2; display: none; }
+    Exchange:focus KeyLine { display: block; }
     """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "step(-1)", show=False),
+        Binding("down", "step(1)", show=False),
+        Binding("left", "version(-1)", show=False),
+        Binding("right", "version(1)", show=False),
+        Binding("enter", "leave", show=False),
+    ]
 
-    def __init__(self, texts: Texts, question: str) -> None:
+    class Stepped(Message):
+        """The exchange before or after this one is wanted; 0 for the question box."""
+
+        def __init__(self, exchange: "Exchange", by: int, typed: str = "") -> None:
+            super().__init__()
+            self.exchange, self.by, self.typed = exchange, by, typed
+
+    class Turned(Message):
+        """Another version of the answer, or of the question where the answer has one only, is wanted."""
+
+        def __init__(self, exchange: "Exchange", by: int) -> None:
+            super().__init__()
+            self.exchange, self.by = exchange, by
+
+    def __init__(
+        self, texts: Texts, text: str, talk: Talk, place: Question | None, *, raw: bool, details: bool
+    ) -> None:
         super().__init__()
         self._texts = texts
-        self.question = question
-        self.answer = ""
-        self._shown = ""
-        self._answer = Static("", classes="answer", markup=False)
-        self._notice = Static("", classes="notice", markup=False)
-        self._ending = Static(texts("chat.waiting"), classes="ending", markup=False)
+        self.question = text
+        self._talk = talk
+        self.place = place
+        self._details = details
+        self._state = ""
+        self._gone_count = 0
+        self._who = Static("", classes="who", markup=False)
+        self._asked = Static(text, classes="question", markup=False)
+        self._emergency = Static("", classes="emergency hidden", markup=False)
+        self._notice = Static("", classes="notice hidden", markup=False)
+        self._by = Static("", classes="who", markup=False)
+        self._answer = Answer(raw=raw)
+        self._figures = Static("", classes="line hidden", markup=False)
+        self._ending = Static("", classes="line", markup=False)
+        self._gone = Static("", classes="gone hidden", markup=False)
+        self._keys = KeyLine()
+        self._rules = emergencies.match(text)
 
     def compose(self) -> ComposeResult:
         """The parts, top to bottom."""
-        yield Static(self._texts("chat.you"), classes="who", markup=False)
-        yield Static(self.question, classes="question", markup=False)
-        yield self._notice
-        yield Static(self._texts("chat.model"), classes="who", markup=False)
-        yield self._answer
-        yield self._ending
+        yield from (self._who, self._asked, self._emergency, self._notice, self._by, self._answer)
+        yield from (self._figures, self._ending, self._keys, self._gone)
 
     def on_mount(self) -> None:
-        """Begin to show what arrives."""
-        self.set_interval(_UPDATE_S, self._show)
+        """Write what is known."""
+        if self.reply:
+            self._answer.add(self.reply.text)
+            self._answer.finish()
+        self.relabel()
 
-    def notice(self, lines: Sequence[str]) -> None:
+    @property
+    def reply(self) -> Reply | None:
+        """The answer that is shown."""
+        return self.place.reply if self.place else None
+
+    @property
+    def answer(self) -> str:
+        """The answer's source text, as far as it is there."""
+        return self.reply.text if self.reply else ""
+
+    def relabel(self) -> None:
+        """Write everything that is the app's own anew, in the language that is spoken now."""
+        texts = self._texts
+        self._emergency.update(
+            "\n\n".join(
+                texts("chat.emergency", title=self._of(rule.title), review=self._review(rule))
+                + f"\n{self._of(rule.notice)}"
+                for rule in self._rules
+            )
+        )
+        self._emergency.set_class(not self._rules, "hidden")
+        self._keys.show(
+            [
+                (texts("keys.f5"), "screen.again"), (texts("keys.f6"), "screen.edit"),
+                (texts("keys.ctrl_c"), "screen.copy"), (texts("keys.ctrl_k"), "screen.keep"),
+                (texts("keys.ctrl_r"), "screen.raw"), ("‹", "screen.version(-1)"), ("›", "screen.version(1)"),
+            ]
+        )  # fmt: skip
+        self._write()
+        self.gone(self._gone_count)
+
+    def notice(self, lines: list[str]) -> None:
         """Say something above the answer."""
         self._notice.update("\n".join(lines))
-        self._notice.add_class("shown")
+        self._notice.set_class(not lines, "hidden")
 
-    def add(self, text: str) -> None:
+    def begin(self, place: Question) -> None:
+        """Its turn has come: it has a place in the talk, and an answer that begins."""
+        self.place = place
+        self._answer.replace(self.answer)
+        self._write()
+
+    def grow(self, text: str) -> None:
         """The answer goes on."""
-        self.answer += text
+        self._answer.add(text)
 
-    def status(self, text: str, *, error: bool = False) -> None:
-        """Say under the answer how it stands, or how it ended."""
+    def status(self, text: str) -> None:
+        """Say under the answer how it stands while it is not there."""
+        self._state = text
         self._ending.update(text)
-        self._ending.set_class(error, "error")
+        self._ending.set_class(False, "error")
 
-    def finish(self, text: str, *, error: bool = False) -> None:
-        """Show all of the answer and how it ended."""
-        self._show()
-        self.status(text, error=error)
+    def finish(self) -> None:
+        """Show all of the answer, how it ended, and its figures."""
+        self._state = ""
+        if self._answer.text != self.answer:  # gone on with, inside a character
+            self._answer.replace(self.answer)
+        self._answer.finish()
+        self._write()
 
-    def _show(self) -> None:
-        if self.answer != self._shown:
-            self._shown = self.answer
-            self._answer.update(self.answer)
+    def raw(self, raw: bool) -> None:
+        """Show the source of the answer, or the answer with its formatting."""
+        self._answer.raw = raw
+
+    def details(self, details: bool) -> None:
+        """Show the details of the answer, or one word."""
+        self._details = details
+        self._write()
+
+    def gone(self, count: int) -> None:
+        """Say under it that so many exchanges up to this one no longer fit; 0 for nothing."""
+        self._gone_count = count
+        key = "chat.dropped_one" if count == 1 else "chat.dropped"
+        self._gone.update(self._texts(key, count=count) if count != 1 else self._texts(key))
+        self._gone.set_class(not count, "hidden")
+
+    def action_step(self, by: int) -> None:
+        """Go to the exchange before or after."""
+        self.post_message(self.Stepped(self, by))
+
+    def action_version(self, by: int) -> None:
+        """Turn to another version."""
+        self.post_message(self.Turned(self, by))
+
+    def action_leave(self) -> None:
+        """Back to the question box."""
+        self.post_message(self.Stepped(self, 0))
+
+    def on_key(self, event: events.Key) -> None:
+        """What is typed belongs in the question box."""
+        if event.is_printable and event.character:
+            event.stop()
+            self.post_message(self.Stepped(self, 0, event.character))
+
+    def _write(self) -> None:
+        """The lines that depend on the answer."""
+        texts, reply = self._texts, self.reply
+        self._who.update("  ".join(part for part in (texts("chat.you"), self._asked_at()) if part))
+        words = [texts("chat.model")]
+        if reply and self.place:
+            words.append(reply.begun_at.strftime(_TIME))
+            if reply.provenance.again:
+                how = reply.provenance
+                words.append(texts("chat.again", temperature=how.temperature, seed=how.seed))
+            if len(self.place.replies) > 1:
+                words.append(texts("chat.version", place=self.place.shown + 1, count=len(self.place.replies)))
+            if reply.keep:
+                words.append(texts("chat.kept"))
+        self._by.update("  ".join(words))
+        writing = reply is None or reply.finish == "writing"
+        found = figures(reply.text) if reply and not writing else []
+        self._figures.update(texts("chat.figures", figures=" · ".join(found)) if found else "")
+        self._figures.set_class(not found, "hidden")
+        if not self._state and reply is None:
+            self.status(texts("chat.waiting"))
+        elif not self._state and reply is not None and not writing:
+            self._ending.update(self._end(reply))
+            self._ending.set_class(reply.finish == "failed", "error")
+
+    def _end(self, reply: Reply) -> str:
+        texts = self._texts
+        if reply.finish == "failed":
+            return reply.note or texts("chat.ended_early")
+        if reply.finish == "cancelled" and not reply.text:
+            return texts("chat.stopped_before")
+        words = {"stop": "chat.complete", "length": "chat.length"}.get(reply.finish, "chat.cancelled")
+        ending = texts(words)
+        if self._details:
+            how = reply.provenance
+            ending += " · " + texts(
+                "chat.details",
+                level=how.level,
+                tokens=reply.completion_tokens,
+                speed=f"{reply.tokens_per_s:.1f}",
+                prompt=reply.prompt_tokens,
+                seed=how.seed,
+                time=reply.begun_at.strftime("%Y-%m-%d %H:%M:%S"),
+                hash=how.sha256[:12] or texts("chat.unknown_hash"),
+            )
+        return ending
+
+    def _asked_at(self) -> str:
+        if not self.place:
+            return ""
+        branches = self._talk.branches(self.place.after)
+        if len(branches) < 2:
+            return self.place.asked_at.strftime(_TIME)
+        version = self._texts("chat.version", place=branches.index(self.place) + 1, count=len(branches))
+        return f"{self.place.asked_at.strftime(_TIME)}  {version}"
+
+    def _of(self, text: emergencies.Text) -> str:
+        return text.ko if self._texts.language == "ko" else text.en
+
+    def _review(self, rule: emergencies.Rule) -> str:
+        return (
+            rule.review
+            if self._texts.language == "en" or rule.reviewed_by
+            else self._texts("chat.unreviewed")
+        )

@@ -1,31 +1,53 @@
-"""The top of the screen: which model, how it stands, and the warning that a demonstration carries."""
+"""The top of the screen: which model, how it stands, in which role, and the warning of a demonstration."""
 
 from textual.app import ComposeResult
-from textual.containers import Vertical
+from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
+
+from ophtimus_tui.widgets.pressable import Pressable
+
+_NARROW = 80
 
 
 class TopLine(Vertical):
-    """Program, model and state; under them the warning, where there is one, in full at any width."""
+    """Program, model and state; role and language on the right; under them the warning, where there is one.
+
+    Nothing of the model, its state or the warning is cut at any width; role and language, which have keys,
+    are left out where there is no room for them.
+    """
 
     DEFAULT_CSS = """
     TopLine { height: auto; background: $panel; padding: 0 1; }
-    TopLine > #warning { color: $warning; text-style: bold; display: none; }
+    TopLine > Horizontal { height: auto; }
+    TopLine #model { width: 1fr; height: auto; }
+    TopLine Pressable { margin: 0 0 0 1; }
+    TopLine.narrow Pressable { display: none; }
+    TopLine > #warning { color: $warning; text-style: bold; display: none; height: auto; }
     TopLine > #warning.shown { display: block; }
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._model = Static("Ophtimus", id="model", markup=False)
+        self._role = Pressable("", id="role")
+        self._language = Pressable("한국어 | EN", id="language")
         self._warning = Static("", id="warning", markup=False)
 
     def compose(self) -> ComposeResult:
         """The two lines."""
-        yield self._model
+        with Horizontal():
+            yield self._model
+            yield self._role
+            yield self._language
         yield self._warning
 
-    def show(self, model: str, state: str, warning: str = "") -> None:
-        """Name the model and its state."""
+    def on_resize(self) -> None:
+        """Fold what has a key away where the line is short."""
+        self.set_class(self.size.width < _NARROW, "narrow")
+
+    def show(self, model: str, state: str, role: str, warning: str = "") -> None:
+        """Name the model, its state, the role and the warning."""
         self._model.update(" · ".join(part for part in (f"Ophtimus  {model}", state) if part))
+        self._role.update(role)
         self._warning.update(warning)
         self._warning.set_class(bool(warning), "shown")
