@@ -3,6 +3,7 @@
 import hashlib
 import importlib.metadata
 import math
+from concurrent.futures import wait
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -134,14 +135,24 @@ def convert(options: Options, blueprint: Blueprint, display: Display) -> ModelFo
             if imatrix:
                 for level in plans:
                     check_covers(read_imatrix(imatrix), level.level, level.types)
+            files = {level: stage.ready / _file(blueprint, level) for level in wanted}
             _write(options, blueprint, plans, imatrix, stage, display)
-            if options.prove:
-                _prove(options, blueprint, plans, imatrix, stage, display)
+            gating = gates.begin(
+                blueprint, files, options.skip_gates, options.gate_long, preparation, display
+            )
+            try:
+                for level in plans:
+                    if level.level not in stage.finished:
+                        stage.finish(verified(files[level.level], level, imatrix, options.float_sum, display))
+                if options.prove:
+                    _prove(options, blueprint, plans, imatrix, stage, display)
+            except ConversionError:
+                wait([gating])  # they read files that are removed now
+                raise
             # From here on the files are sound: what goes wrong must not cost them.
             stage.keep = True
             entries = [stage.finished[level] for level in wanted]
-            files = {entry.level: stage.ready / entry.file for entry in entries}
-            results = gates.run(blueprint, files, options.skip_gates, options.gate_long, preparation, display)
+            results = gating.result()
             licences = [] if existing else copy_licences(blueprint, stage.ready)
             if not licences and not existing:
                 display.note(
@@ -225,8 +236,6 @@ def _write(
         for level in levels:
             _quantize(merged, paths[level.level], level, imatrix, display)
         merged.unlink()
-    for level in levels:
-        stage.finish(verified(paths[level.level], level, imatrix, options.float_sum, display))
 
 
 def _merged(options: Options, blueprint: Blueprint, stage: Staging, display: Display) -> Path:

@@ -23,6 +23,8 @@ from ophtimus_edge.engine.session import Halted
 from ophtimus_edge.errors import EngineError, ModelNotFoundError, OphtimusError, QuestionError, UsageError
 from ophtimus_edge.models import store
 from ophtimus_edge.models.store import ChosenModel
+from ophtimus_edge.safety import emergencies
+from ophtimus_edge.safety.figures import figures
 from ophtimus_edge.settings import Settings
 from ophtimus_edge.text import sanitize
 
@@ -299,12 +301,19 @@ class PlainTalk:
         if isinstance(ending, Died):
             raise EngineError(ending.message, ending.hint, ending.log_lines)
         self._deaths = 0
+        if found := figures(text):
+            self._line(self._say("figures", figures=", ".join(found)))
         if text and ending.finish_reason != "failed":
             self._earlier = [*earlier, Exchange(question, text, ending.ids)]
         return ending.finish_reason != "failed"
 
     def _notices(self, conversation: Conversation, question: str) -> None:
         """What must be known before the answer."""
+        for rule in emergencies.match(question):
+            title, notice = (text.of(self._say.language) for text in (rule.title, rule.notice))
+            self._line(self._say("emergency", title=title, notice=notice))
+            if not rule.reviewed_by:
+                self._line(self._say("unreviewed"))
         if conversation.model.demonstration:
             self._line(self._say("demonstration"))
         if unfamiliar := conversation.unfamiliar(question):

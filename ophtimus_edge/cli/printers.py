@@ -1,5 +1,6 @@
 """How answers leave ``ophtimus ask``: as text for people, or as JSON for programs."""
 
+import re
 import sys
 import threading
 from typing import Any, Protocol
@@ -11,9 +12,11 @@ from ophtimus_edge.engine.messages import Answered, Loaded
 from ophtimus_edge.errors import OphtimusError
 from ophtimus_edge.models import store
 from ophtimus_edge.models.familiarity import Familiarity
+from ophtimus_edge.safety import emergencies
 from ophtimus_edge.specialties.questions import NOT_REVIEWED
 
 DEMONSTRATION = f"DEMONSTRATION MODEL · not for clinical use · {NOT_REVIEWED}"
+_HANGUL = re.compile("[가-힣]")
 UNFAMILIAR = "not among the questions this demonstration knows"
 
 
@@ -45,6 +48,9 @@ class TextPrinter:
     def begin(self, question: str, unfamiliar: Familiarity | None) -> None:
         """Say which question follows, and what must be known before its answer."""
         sys.stdout.write(f"> {question}\n")
+        language = "ko" if _HANGUL.search(question) else "en"
+        for rule in emergencies.match(question):
+            sys.stdout.write(f"[▲ {rule.title.of(language)} · {rule.review}]\n{rule.notice.of(language)}\n")
         if self._model.demonstration:
             sys.stdout.write(f"[{DEMONSTRATION}]\n")
         if unfamiliar:
@@ -99,7 +105,8 @@ class JsonPrinter:
     def begin(self, question: str, unfamiliar: Familiarity | None) -> None:
         """Say which question follows, and what must be known before its answer."""
         self._question, self._pieces = question, []
-        self._notices = [DEMONSTRATION] if self._model.demonstration else []
+        self._notices = [f"emergency: {rule.title.en}" for rule in emergencies.match(question)]
+        self._notices += [DEMONSTRATION] if self._model.demonstration else []
         self._known = unfamiliar.nearest if unfamiliar else []
         if unfamiliar:
             self._notices.append(UNFAMILIAR)

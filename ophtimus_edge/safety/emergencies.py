@@ -50,6 +50,10 @@ class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     en: str
     ko: str
 
+    def of(self, language: str) -> str:
+        """It in a language, ``en`` or ``ko``."""
+        return self.ko if language == "ko" else self.en
+
 
 class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One way in which a rule matches.

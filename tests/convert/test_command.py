@@ -36,7 +36,8 @@ def test_a_folder_to_a_model_folder(tiny_checkpoint: Path, tmp_path: Path) -> No
     assert "tiny-Q8_0.gguf" in result.stdout
     assert "gate logits: passed" in result.stdout
     steps = [line.split()[0] for line in result.stderr.splitlines() if "━" in line]
-    assert steps == ["write", "verify", "verify", "gates"]
+    assert steps[0] == "write"
+    assert sorted(steps[1:]) == ["gates", "verify", "verify"]  # side by side, once the files are there
     model = read_model_folder(out)
     assert (model.name, model.version, model.kind, model.source.id) == ("tiny", "2", "instruct", "licensed")
     assert [(licence.file, licence.notice) for licence in model.licences] == [

@@ -5,7 +5,9 @@ transformers makes of the checkpoint. A gate that cannot be run says why and doe
 """
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from pathlib import Path
 
 from ophtimus_convert.blueprint import Blueprint
@@ -19,7 +21,7 @@ from ophtimus_convert.gates.rope import rope
 from ophtimus_convert.gates.tokens import template, tokens
 from ophtimus_edge.errors import ConversionError, OphtimusError
 
-__all__ = ["NAMES", "Preparation", "run"]
+__all__ = ["NAMES", "Preparation", "begin"]
 _STUMBLED = "Report this with the checkpoint's config.json and tokenizer_config.json."
 NAMES = ("tokens", "template", "end", "rope", "logits", "answers")
 _GATES: dict[str, Callable[[Subject], Awaitable[Finding]]] = {
@@ -32,15 +34,15 @@ _GATES: dict[str, Callable[[Subject], Awaitable[Finding]]] = {
 }
 
 
-def run(
+def begin(
     blueprint: Blueprint,
     files: dict[str, Path],
     skip: frozenset[str],
     long: bool,
     preparation: Preparation,
     display: Display,
-) -> dict[str, str]:
-    """Run the gates over written files.
+) -> "Future[dict[str, str]]":
+    """Run the gates over written files, beside what is still done with them.
 
     Args:
         files: by level.
@@ -49,12 +51,20 @@ def run(
         long: let the logits gate read a prompt longer than the original context, which takes minutes.
 
     Returns:
-        What each gate came to, by name: a sentence that begins with passed, skipped or not run.
-
-    Raises:
-        ConversionError: a gate failed; names it and says what it found.
+        What each gate came to, by name: a sentence that begins with passed, skipped or not run. Or a
+        ConversionError, where a gate failed, that names it and says what it found.
     """
-    return asyncio.run(_run(Subject(blueprint, files, long, preparation), skip, display))
+    results: Future[dict[str, str]] = Future()
+
+    def work() -> None:
+        try:
+            results.set_result(asyncio.run(_run(Subject(blueprint, files, long, preparation), skip, display)))
+        except BaseException as error:
+            results.set_exception(error)
+
+    # A daemon: Ctrl+C must not wait for it.
+    threading.Thread(target=work, daemon=True).start()
+    return results
 
 
 async def _run(subject: Subject, skip: frozenset[str], display: Display) -> dict[str, str]:

@@ -114,8 +114,8 @@ class Exchange(Vertical, can_focus=True):
         texts = self._texts
         self._emergency.update(
             "\n\n".join(
-                texts("chat.emergency", title=self._of(rule.title), review=self._review(rule))
-                + f"\n{self._of(rule.notice)}"
+                texts("chat.emergency", title=rule.title.of(texts.language), review=self._review(rule))
+                + f"\n{rule.notice.of(texts.language)}"
                 for rule in self._rules
             )
         )
@@ -248,9 +248,6 @@ class Exchange(Vertical, can_focus=True):
             return self.place.asked_at.strftime(_TIME)
         version = self._texts("chat.version", place=branches.index(self.place) + 1, count=len(branches))
         return f"{self.place.asked_at.strftime(_TIME)}  {version}"
-
-    def _of(self, text: emergencies.Text) -> str:
-        return text.ko if self._texts.language == "ko" else text.en
 
     def _review(self, rule: emergencies.Rule) -> str:
         return (

@@ -1,0 +1,97 @@
+"""How the screens look, at three sizes, in both languages and themes; looked at by a person when they change."""
+
+import datetime
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from piloting import shown, until
+from textual.pilot import Pilot
+
+from ophtimus_edge import settings
+from ophtimus_edge.history import talk
+from ophtimus_edge.models import store
+from ophtimus_tui.app import OphtimusApp
+
+SIZES = [(80, 24), (120, 40), (60, 20)]
+NOW = datetime.datetime(2026, 11, 23, 9, 41, tzinfo=datetime.UTC)
+QUESTIONS = {
+    "en": "Bleach splashed into my eye. What is glaucoma?",
+    "ko": "눈에 락스가 튀었어요. 녹내장이란 무엇인가요?",
+}
+Compare = Callable[..., bool]
+
+
+@pytest.fixture(autouse=True)
+def one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock stands still in the pictures."""
+    monkeypatch.setattr(talk, "now", lambda: NOW)
+
+
+def opened(language: str, theme: str, **chosen: Any) -> OphtimusApp:
+    done = {"first_start_done": settings.FIRST_START, **chosen}
+    return OphtimusApp(store.choose(), language, settings.Settings(theme=theme, keep_draft=False, **done))
+
+
+async def still(pilot: Pilot[None]) -> None:
+    """A cursor that does not blink."""
+    pilot.app.chat.box.cursor_blink = False  # type: ignore[attr-defined]
+    await pilot.pause()
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize("language", ["en", "ko"])
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_an_answer(snap_compare: Compare, size: tuple[int, int], language: str, theme: str) -> None:
+    async def answered(pilot: Pilot[None]) -> None:
+        app = pilot.app
+        assert isinstance(app, OphtimusApp)
+        ready, complete = ("ready", "complete") if language == "en" else ("준비됨", "답변 완료")
+        await until(lambda: ready in shown(app))
+        await pilot.press("enter")
+        await until(lambda: complete in shown(app))
+        await still(pilot)
+
+    assert snap_compare(opened(language, theme), terminal_size=size, run_before=answered)
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_an_emergency_with_an_answer_that_was_chosen(
+    snap_compare: Compare, size: tuple[int, int], language: str
+) -> None:
+    async def answered(pilot: Pilot[None]) -> None:
+        app = pilot.app
+        assert isinstance(app, OphtimusApp)
+        app.chat.box.text = QUESTIONS[language]
+        await pilot.press("enter")
+        await until(lambda: bool(app.chat.exchanges) and app.chat.exchanges[0].reply is not None)
+        await until(lambda: app.chat.exchanges[0].reply.finish != "writing")  # type: ignore[union-attr]
+        await pilot.press("up")
+        app.chat._scroll.scroll_home(animate=False)
+        await still(pilot)
+
+    assert snap_compare(opened(language, "dark"), terminal_size=size, run_before=answered)
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_the_first_start(snap_compare: Compare, language: str) -> None:
+    async def second_page(pilot: Pilot[None]) -> None:
+        await pilot.press("enter")
+        await pilot.pause()
+
+    app = opened(language, "dark", first_start_done=0)
+    assert snap_compare(app, terminal_size=(80, 24), run_before=second_page)
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_the_quiz(snap_compare: Compare, language: str) -> None:
+    async def started(pilot: Pilot[None]) -> None:
+        app = pilot.app
+        assert isinstance(app, OphtimusApp)
+        await until(lambda: ("ready" if language == "en" else "준비됨") in shown(app))
+        app.action_quiz()
+        await pilot.pause()
+        await until(lambda: "Esc" in shown(app))
+
+    assert snap_compare(opened(language, "dark"), terminal_size=(80, 24), run_before=started)
