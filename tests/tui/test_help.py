@@ -54,10 +54,10 @@ async def test_the_keys_that_are_handed_in_are_what_is_shown(language: str) -> N
 @pytest.mark.parametrize(
     ("language", "words"),
     [
-        ("en", ["No notice means nothing", "without a physician's review", "Figures to check", "identifiers",
+        ("en", ["No notice means nothing", "without a physician's review", "Figures to check", "registration number",
                 "not wait for the answer", "ophtimus doctor --bundle", "does not replace"]),
-        ("ko", ["알림이 없다는 것은 아무 의미가 없습니다", "의사의 검토를 받지 않았습니다", "확인할 수치", "개인정보",
-                "기다리지 말고", "ophtimus doctor --bundle", "대신하지 않습니다"]),
+        ("ko", ["알림이 없다는 것은 아무 의미가 없습니다", "의사의 검토를 받지 않았습니다", "확인할 수치",
+                "주민등록번호", "기다리지 말고", "ophtimus doctor --bundle", "대신하지 않습니다"]),
     ],
 )  # fmt: skip
 async def test_it_says_what_the_lines_mean_and_how_to_report_a_fault(language: str, words: list[str]) -> None:

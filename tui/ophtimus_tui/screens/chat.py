@@ -35,6 +35,7 @@ from ophtimus_tui.widgets.talk_list import TalkList
 from ophtimus_tui.widgets.top_line import TopLine
 
 _WIDE = 100  # cells, from which on the list of talks stands beside the talk
+_NARROW = 90  # below it the foot needs two lines
 _DRAFT_S = 0.5
 _APP_ACTIONS = {"help", "models", "roles", "theme", "language", "palette", "quit"}
 _OF_WIDGETS = {"ctrl+c", "ctrl+k"}  # the question box has a meaning of its own for them
@@ -51,6 +52,8 @@ class ChatScreen(Screen[None]):
     ChatScreen #supports { width: 1fr; height: auto; text-align: right; margin: 0 0 0 2; }
     ChatScreen TalkList { display: none; width: 26; }
     ChatScreen.listing TalkList { display: block; }
+    ChatScreen.narrow #foot { layout: vertical; }
+    ChatScreen.narrow #supports { width: 100%; text-align: left; margin: 0; }
     ChatScreen.low KeyLine#keys { display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -160,6 +163,7 @@ class ChatScreen(Screen[None]):
         wide = self.size.width >= _WIDE
         self._listing = wide if self._listing_asked is None else self._listing_asked
         self.set_class(self._listing, "listing")
+        self.set_class(self.size.width < _NARROW, "narrow")
         self.set_class(self.size.height < 16, "low")
 
     # Asking

@@ -23,8 +23,8 @@ class Choice(Horizontal):
     Choice > .mark { width: auto; height: auto; color: $text-muted; }
     Choice > .text { width: 1fr; height: auto; }
     Choice:hover { background: $boost; }
-    Choice.at { background: $accent; color: $text; text-style: bold; }
-    Choice.at > .mark { color: $text; }
+    Choice.at { background: $block-cursor-background; color: $block-cursor-foreground; text-style: bold; }
+    Choice.at > .mark { color: $block-cursor-foreground; }
     """
 
     @dataclass
