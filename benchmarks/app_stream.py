@@ -16,6 +16,7 @@ from pathlib import Path
 from ophtimus_edge import conversation
 from ophtimus_edge.engine.messages import Answered, Sampling
 from ophtimus_edge.models import store
+from ophtimus_tui import serving
 from ophtimus_tui.app import OphtimusApp
 from ophtimus_tui.widgets.ask_box import AskBox
 
@@ -29,10 +30,8 @@ def child(model: str, question: str, tokens: int, out: Path) -> None:
         def sampling(self) -> Sampling:
             return Sampling(tokens, min_tokens=tokens)
 
-    from ophtimus_tui.screens import chat
-
-    chat.Asking = Forced  # every answer of this run has so many tokens
-    answer = chat.Conversation.ask
+    serving.Asking = Forced  # every answer of this run has so many tokens
+    answer = conversation.Conversation.ask
 
     async def watched(self: conversation.Conversation, *words: object) -> object:
         async for event in answer(self, *words):  # type: ignore[arg-type]
@@ -41,12 +40,12 @@ def child(model: str, question: str, tokens: int, out: Path) -> None:
                 out.write_text(str(event.tokens_per_s))
                 app.exit()
 
-    chat.Conversation.ask = watched  # type: ignore[method-assign, assignment]
+    conversation.Conversation.ask = watched  # type: ignore[method-assign, assignment]
 
     class Asked(OphtimusApp):
         def on_mount(self) -> None:
             super().on_mount()
-            self.set_timer(0.3, lambda: self.screen.query_one(AskBox).post_message(AskBox.Sent(question)))
+            self.set_timer(0.3, lambda: self.chat.box.post_message(AskBox.Sent(question)))
 
     app = Asked(store.choose(model), "en")
     app.run()
