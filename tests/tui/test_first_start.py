@@ -1,9 +1,9 @@
 """The first start as a person goes through it: with the keys, with the mouse, and away from it at once."""
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
+from piloting import shown, until
 from textual.app import App
 from textual.widgets import Static
 
@@ -29,20 +29,6 @@ class Small(App[FirstChoices]):
 
     def take(self, chosen: FirstChoices | None) -> None:
         self.chosen = chosen
-
-
-async def until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    for _ in range(int(seconds / 0.02)):
-        if condition():
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("it did not happen")
-
-
-def shown(app: App[FirstChoices]) -> str:
-    """Everything on the screen as one line, its wrapping undone."""
-    strips = app.screen._compositor.render_strips()
-    return " ".join(" ".join("".join(segment.text for segment in strip) for strip in strips).split())
 
 
 @pytest.mark.parametrize(("language", "first"), [("en", "▸ 2 English"), ("ko", "▸ 1 한국어")])

@@ -1,9 +1,7 @@
 """Help shows the keys that it is handed, and says what the app's lines mean, in both languages."""
 
-import asyncio
-from collections.abc import Callable
-
 import pytest
+from piloting import shown, until
 from textual.app import App
 
 from ophtimus_edge import locations
@@ -26,20 +24,6 @@ class Small(App[None]):
 
     def close(self, _result: None) -> None:
         self.closed = True
-
-
-async def until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    for _ in range(int(seconds / 0.02)):
-        if condition():
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("it did not happen")
-
-
-def shown(app: App[None]) -> str:
-    """Everything on the screen as one line, its wrapping undone."""
-    strips = app.screen._compositor.render_strips()
-    return " ".join(" ".join("".join(segment.text for segment in strip) for strip in strips).split())
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
