@@ -159,17 +159,6 @@ class Talk(msgspec.Struct, kw_only=True):
         self.chosen[question.after] = branches[place].id
         return branches[place]
 
-    def question(self, question_id: str) -> Question:
-        """The question of an id.
-
-        Raises:
-            KeyError: there is none.
-        """
-        for question in self.questions:
-            if question.id == question_id:
-                return question
-        raise KeyError(question_id)
-
 
 def earlier(questions: Sequence[Question], model: str, version: str) -> list[Exchange]:
     """What was said before, for the next prompt: one exchange for each question that has words of an answer.

@@ -16,6 +16,7 @@ from ophtimus_edge.history.keeping import History
 from ophtimus_edge.history.talk import Provenance, Question, Reply, Talk
 from ophtimus_edge.history.writing import write
 from ophtimus_edge.models.store import ChosenModel
+from ophtimus_edge.safety import emergencies
 from ophtimus_edge.settings import Settings
 from ophtimus_edge.specialties import role_named
 from ophtimus_tui.texts import Texts
@@ -80,6 +81,8 @@ class Serving:
     async def serve(self, model: ChosenModel) -> None:
         """Load a model, then answer one question after another, until this is cancelled."""
         self._conversation = None
+        # The rules take a fifth of a second to be read: while the model loads, not when the first question is sent.
+        asyncio.get_running_loop().run_in_executor(None, emergencies.match, "")
         try:
             self._tell("chat.loading", percent=0)
             self._leave_the_role_of(model)
