@@ -51,11 +51,14 @@ def test_the_wheel_has_what_the_program_needs(tmp_path: Path) -> None:
         "ophtimus_edge/demo/model.json",
         "ophtimus_edge/demo/known_questions.jsonl",
         "ophtimus_training/recipes/demo-pretrain.toml",
-        "ophtimus_tui/texts/ko.toml",
         "ophtimus_convert/gates/tokens.py",
         "ophtimus_convert/worker/fuse.py",
     ):
         assert wanted in names
+    catalogues = sorted((ROOT / "tui" / "ophtimus_tui" / "texts").glob("*/*.toml"))
+    assert {path.parent.name for path in catalogues} == {"en", "ko"}
+    for path in catalogues:
+        assert f"ophtimus_tui/texts/{path.parent.name}/{path.name}" in names
     assert sum(name.endswith(".gguf") for name in names) == 2
     assert not [name for name in names if name.startswith(("tests/", "training/", "primer/"))]
 
