@@ -77,6 +77,31 @@ class Licence(msgspec.Struct, kw_only=True):
     notice: str = ""
 
 
+class Statistic(msgspec.Struct, frozen=True):
+    """A measured value with its 95 % interval, in the unit that the field's name says."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What a comparison of a model's levels found, as the model carries it along.
+
+    Attributes:
+        level: the level that is recommended, "" for none.
+        kl_mean: mean KL divergence from the reference in nats, by level; a level that was not measured is
+            missing.
+        report_sha256: of the ``report.json`` that this was taken from, "" where it is not known.
+        statement: the verdict in the words of the comparison.
+    """
+
+    level: str = ""
+    kl_mean: dict[str, Statistic] = {}
+    report_sha256: str = ""
+    statement: str = ""
+
+
 class ModelFolder(Document, kw_only=True):
     """``model.json``: what a model folder holds, where it came from, and how to use it.
 
@@ -85,6 +110,10 @@ class ModelFolder(Document, kw_only=True):
         demonstration: answers are for trying the program out, never for clinical use.
         known_questions: a JSONL file of the folder with the questions it was trained on, or "".
         default_level: the level that is used where none is named.
+        verdict: of a comparison of its levels, None for none. The first files hold its statement alone, or
+            "" for none; :attr:`comparison` reads both.
+        tested_languages: codes of the languages (``en``, ``ko``) that a comparison asked questions in; empty
+            where nothing was measured.
     """
 
     name: str
@@ -102,19 +131,19 @@ class ModelFolder(Document, kw_only=True):
     gates: dict[str, str] = {}
     licences: list[Licence] = []
     tool_versions: dict[str, str] = {}
-    verdict: str = ""
+    verdict: Verdict | str | None = None
+    tested_languages: list[str] = []
+
+    @property
+    def comparison(self) -> Verdict:
+        """What a comparison found; an empty one where there was none."""
+        if isinstance(self.verdict, Verdict):
+            return self.verdict
+        return Verdict(statement=self.verdict or "")
 
     def level_named(self, level: str) -> Level | None:
         """The entry of a level, or None where the folder has no file of it."""
         return next((entry for entry in self.levels if entry.level == level), None)
-
-
-class Statistic(msgspec.Struct, frozen=True):
-    """A measured value with its 95 % interval, in the unit that the field's name says."""
-
-    value: float
-    low: float
-    high: float
 
 
 class LevelReport(msgspec.Struct, kw_only=True):

@@ -12,7 +12,7 @@ from ophtimus_convert import blueprint as blueprints
 from ophtimus_convert.conversion import convert, prepare
 from ophtimus_convert.imatrix import read_imatrix, write_imatrix
 from ophtimus_edge.errors import ConversionError
-from ophtimus_edge.models.formats import read_model_folder, write_model_folder
+from ophtimus_edge.models.formats import Verdict, read_model_folder, write_model_folder
 
 
 class StopsAt(Silent):
@@ -77,10 +77,12 @@ def test_a_gate_that_fails_costs_no_files_and_its_mending_makes_them_anew(
 def test_a_level_that_is_added_changes_nothing_else(tiny_checkpoint: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     model = converted(tiny_checkpoint, out, "Q8_0", skip_gates=frozenset({"logits"}))
-    model.demonstration, model.verdict = True, "Q8_0 for all"
+    verdict = Verdict(level="Q8_0", statement="Q8_0 for all")
+    model.demonstration, model.verdict, model.tested_languages = True, verdict, ["en"]
     write_model_folder(out, model)
     more = converted(tiny_checkpoint, out, "Q4_K_M")
-    assert (more.demonstration, more.verdict, more.default_level) == (True, "Q8_0 for all", "Q8_0")
+    assert (more.demonstration, more.verdict, more.default_level) == (True, verdict, "Q8_0")
+    assert more.tested_languages == ["en"]
     assert more.gates["tokens"].startswith("passed")
     assert more.gates["tokens (Q4_K_M)"].startswith("skipped")
     (out / "tiny-Q8_0.gguf").unlink()

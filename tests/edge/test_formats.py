@@ -11,6 +11,7 @@ from ophtimus_edge.models.formats import (
     Report,
     Source,
     Statistic,
+    Verdict,
     Vote,
     decode,
     encode,
@@ -77,3 +78,31 @@ def test_a_damaged_description_is_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "model.json").write_bytes(data)
     with pytest.raises(InvalidModelError):
         read_model_folder(tmp_path)
+
+
+def test_a_verdict_and_the_languages_that_were_tested_travel_with_the_model(tmp_path: Path) -> None:
+    model = folder_named()
+    model.verdict = Verdict(
+        level="Q8_0",
+        kl_mean={"Q8_0": Statistic(0.031, 0.029, 0.034)},
+        report_sha256="a" * 64,
+        statement="Q8_0 is the smallest level within tolerance.",
+    )
+    model.tested_languages = ["en", "ko"]
+    write_model_folder(tmp_path, model)
+    assert read_model_folder(tmp_path) == model
+    assert read_model_folder(tmp_path).comparison == model.verdict
+
+
+@pytest.mark.parametrize(
+    ("verdict", "statement"), [({}, ""), ({"verdict": ""}, ""), ({"verdict": "Q8_0 for all"}, "Q8_0 for all")]
+)
+def test_a_file_from_before_has_at_most_the_words_of_a_verdict(
+    tmp_path: Path, verdict: dict[str, str], statement: str
+) -> None:
+    fields = msgspec.json.decode(encode(folder_named()))
+    del fields["verdict"], fields["tested_languages"]
+    (tmp_path / "model.json").write_bytes(msgspec.json.encode(fields | verdict))
+    model = read_model_folder(tmp_path)
+    assert model.comparison == Verdict(statement=statement)
+    assert model.tested_languages == []

@@ -1,14 +1,17 @@
 """What is known of the model under the cursor, a sentence each: where it comes from, what was tried."""
 
+from collections.abc import Sequence
+
 from ophtimus_edge import specialties
 from ophtimus_edge.errors import OphtimusError
 from ophtimus_edge.models.formats import ModelFolder
 from ophtimus_edge.models.inventory import StoredModel
 from ophtimus_edge.specialties import CatalogModel
 from ophtimus_edge.text import sanitize
+from ophtimus_tui.error_texts import said
 from ophtimus_tui.model_rows import Judged, Row, line, reason
-from ophtimus_tui.sizes import size
-from ophtimus_tui.texts import Texts
+from ophtimus_tui.sizes import divergence, size
+from ophtimus_tui.texts import LANGUAGES, Texts
 
 _PASSED = "passed"
 _BUILT_WITH = "Built with Llama"  # the words that Meta's community licences ask for; not translated
@@ -36,15 +39,14 @@ def facts(texts: Texts, row: Row, judged: Judged) -> list[str]:
         _licences(texts, description),
         _signature(texts, model),
         *_gates(texts, description),
-        *([texts("models.verdict", verdict=sanitize(description.verdict))] if description.verdict else []),
+        *_comparison(texts, description, row.level.level),
         texts("models.file", file=line(row.level.file)),
     ]
 
 
 def _unusable(texts: Texts, model: StoredModel | None) -> list[str]:
     error: OphtimusError | None = model.error if model else None
-    said = [line(error.message), line(error.hint)] if error else []
-    return [texts("models.unusable_why"), *said]
+    return [said(error, texts)] if error else [texts("models.unusable_why")]
 
 
 def _published(description: ModelFolder) -> CatalogModel | None:
@@ -58,13 +60,36 @@ def _published(description: ModelFolder) -> CatalogModel | None:
 
 
 def _languages(texts: Texts, description: ModelFolder) -> str:
-    """In which languages answers were tested; the questions of a comparison are those of its training."""
-    if not description.verdict:
+    """In which languages answers were tested, and in which of the app's they were not."""
+    tested = list(dict.fromkeys(code for code in description.tested_languages if line(code)))
+    if not tested:
         return texts("models.not_tested")
-    published = _published(description)
-    if published is not None and published.languages == ["en"]:
-        return texts("models.tested_english")
-    return texts("models.tested_unknown")
+    missing = [code for code in LANGUAGES if code not in tested]
+    sentences = texts("models.tested", languages=_named(texts, tested))
+    return sentences + (
+        " " + texts("models.not_tested_in", languages=_named(texts, missing)) if missing else ""
+    )
+
+
+def _named(texts: Texts, codes: Sequence[str]) -> str:
+    return ", ".join(texts(f"models.in_{code}") if code in LANGUAGES else line(code) for code in codes)
+
+
+def _comparison(texts: Texts, description: ModelFolder, level: str) -> list[str]:
+    """What a comparison of the levels found, of this one first."""
+    found = description.comparison
+    sentences = []
+    if found.level and description.level_named(found.level):
+        key = "models.recommended_why" if found.level == level else "models.recommended_other"
+        sentences.append(texts(key, level=line(found.level)))
+    if measured := found.kl_mean.get(level):
+        value, low, high = (divergence(one) for one in (measured.value, measured.low, measured.high))
+        sentences.append(texts("models.divergence", value=value, low=low, high=high))
+    if found.statement:
+        sentences.append(texts("models.verdict", verdict=sanitize(found.statement)))
+    if found.report_sha256:
+        sentences.append(texts("models.report", sha256=line(found.report_sha256)))
+    return sentences
 
 
 def _licences(texts: Texts, description: ModelFolder) -> str:
@@ -98,8 +123,8 @@ def _signature(texts: Texts, model: StoredModel) -> str:
 def _gates(texts: Texts, description: ModelFolder) -> list[str]:
     """Which gates were passed, and in full what became of the others."""
     passed = [line(gate) for gate, result in description.gates.items() if result.startswith(_PASSED)]
-    said = [texts("models.gates", gates=", ".join(passed))] if passed else [texts("models.no_gates")]
-    return said + [
+    sentences = [texts("models.gates", gates=", ".join(passed))] if passed else [texts("models.no_gates")]
+    return sentences + [
         texts("models.gate_else", gate=line(gate), result=line(result))
         for gate, result in description.gates.items()
         if not result.startswith(_PASSED)

@@ -12,10 +12,9 @@ from ophtimus_edge.models import fit
 from ophtimus_edge.models.formats import Level, ModelFolder
 from ophtimus_edge.models.hardware import Machine
 from ophtimus_edge.models.inventory import StoredModel, Unfinished
-from ophtimus_edge.models.verdict import read_verdict
 from ophtimus_edge.support.examination import Candidate
 from ophtimus_edge.text import sanitize
-from ophtimus_tui.sizes import size, speed
+from ophtimus_tui.sizes import divergence, size, speed
 from ophtimus_tui.texts import Texts
 
 STAR = "★"
@@ -130,8 +129,7 @@ def recommended(row: Row) -> bool:
     description, level = row.description, row.level
     if description is None or level is None or not level.level:
         return False
-    names = [known.level for known in description.levels]
-    return read_verdict(description.verdict, names).recommended == level.level
+    return description.comparison.level == level.level
 
 
 def cells(texts: Texts, row: Row, judged: Judged) -> Cells:
@@ -147,13 +145,12 @@ def cells(texts: Texts, row: Row, judged: Judged) -> Cells:
         here += f" · {STAR} " + texts("models.recommended")
     if row.key == judged.current:
         here += " · " + texts("models.in_use")
-    names = [known.level for known in row.description.levels]
-    quality = read_verdict(row.description.verdict, names).divergence.get(row.level.level, "")
+    measured = row.description.comparison.kl_mean.get(row.level.level)
     known = candidate is not None and candidate.verdict != "damaged"
     return Cells(
         f"{STAR if star else ' '} " + (short(row.level.level) or texts("models.level_unnamed")),
         size(row.level.size_bytes),
-        quality or texts("models.not_measured"),
+        divergence(measured.value) if measured else texts("models.not_measured"),
         _speed(texts, judged, candidate),
         size(candidate.memory_bytes) if candidate and known else "",
         here,

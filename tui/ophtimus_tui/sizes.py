@@ -1,4 +1,4 @@
-"""Bytes and speeds as people read them."""
+"""Bytes, speeds and divergences as people read them."""
 
 
 def size(count: int) -> str:
@@ -9,3 +9,8 @@ def size(count: int) -> str:
 def speed(tokens_per_s: float) -> str:
     """Tokens a second: a decimal where it says something."""
     return f"{tokens_per_s:.0f}" if tokens_per_s >= 10 else f"{tokens_per_s:.1f}"
+
+
+def divergence(nats: float) -> str:
+    """A KL divergence: three decimals, and the power of ten where those would say nothing."""
+    return f"{nats:.3f}" if nats == 0 or 0.0005 <= abs(nats) < 1000 else f"{nats:.1e}"
