@@ -1,92 +1,23 @@
-"""The models screen on the real store, driven as a person drives it."""
+"""The models screen on the real store, driven as a person drives it: what it shows, and choosing."""
 
-import shutil
 import threading
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
+from model_screens import MIB, SIZES, Host, change, move_to, said, settled
 from piloting import lines, shown, until
-from stored_models import flip
-from textual.app import App
-from textual.pilot import Pilot
-from textual.widgets import Input
 
 from ophtimus_edge import locations
-from ophtimus_edge.models import hardware, installing, inventory, probe, store
-from ophtimus_edge.models.chunked_copy import CHUNK_BYTES
-from ophtimus_edge.models.formats import Licence, read_model_folder, write_model_folder
-from ophtimus_edge.models.store import ChosenModel
-from ophtimus_tui import removable_places
+from ophtimus_edge.models import hardware, installing, probe, store
+from ophtimus_edge.models.formats import Licence, Statistic, Verdict
+from ophtimus_tui.app import OphtimusApp
 from ophtimus_tui.predictions import Predictions
 from ophtimus_tui.screens.add_model import AddModelScreen
 from ophtimus_tui.screens.confirm import ConfirmScreen
 from ophtimus_tui.screens.models import ModelsScreen
-from ophtimus_tui.texts import Texts
-from ophtimus_tui.widgets.model_tree import ModelTree
 
-SIZES = [(60, 20), (80, 24), (120, 40)]
-MIB = 1 << 20
-
-
-class Host(App[None]):
-    """An app that does nothing but show the screen, and keeps what it was dismissed with."""
-
-    def __init__(self, known: Predictions, current: ChosenModel | None = None, language: str = "en") -> None:
-        super().__init__()
-        self.texts = Texts(language)
-        self.models = ModelsScreen(self.texts, current, known)
-        self.results: list[ChosenModel | None] = []
-
-    def on_mount(self) -> None:
-        self.push_screen(self.models, self.results.append)
-
-
-@pytest.fixture(scope="module")
-def known() -> Predictions:
-    """What was measured of this machine, once for all tests, as once for an app."""
-    return Predictions()
-
-
-@pytest.fixture(autouse=True)
-def no_places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The tree shows the test's own folder as the home folder, and no stick."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(removable_places, "BASES", ())
-
-
-def rows(app: Host) -> list[str]:
-    """The names of the models whose rows are in the table."""
-    return [row.name for row in app.models._table._rows]
-
-
-async def settled(app: Host) -> None:
-    """Wait for the predictions."""
-    await until(lambda: app.models._judged.measured and bool(app.models._judged.candidates))
-
-
-async def move_to(pilot: Pilot[None], app: Host, name: str, level: str = "") -> None:
-    """Put the cursor on a row with the arrow key."""
-    for _ in range(len(app.models._table._rows) + 1):
-        row = app.models._table.row
-        if row and row.name == name and (not level or (row.level and row.level.level == level)):
-            return
-        await pilot.press("down")
-    raise AssertionError(f"there is no row {name} {level}")
-
-
-def said(app: Host) -> str:
-    """All that is said of the row under the cursor, scrolled away or not."""
-    return str(app.models._facts.content)
-
-
-def change(name: str, /, **changes: Any) -> None:
-    """Change the model.json of an installed model."""
-    folder = locations.models_folder() / name
-    write_model_folder(folder, msgspec.structs.replace(read_model_folder(folder), **changes))
-
+pytestmark = pytest.mark.usefixtures("no_places")
 
 # What it shows
 
@@ -128,7 +59,13 @@ async def test_what_is_known_of_a_model_is_said_under_the_rows(known: Prediction
     change(
         "eyes",
         name="Ophtimus-Llama-3B",
-        verdict="Q4_K_M is the smallest level within tolerance. KL divergence 0.031 [0.029, 0.034].",
+        verdict=Verdict(
+            level="Q4_K_M",
+            kl_mean={"BF16": Statistic(0, 0, 0), "Q4_K_M": Statistic(0.0314, 0.029, 0.034)},
+            report_sha256="f" * 64,
+            statement="Q4_K_M is the smallest level within tolerance.",
+        ),
+        tested_languages=["en"],
         gates={"tokens": "passed: all", "logits": "skipped: by hand"},
     )
     app = Host(known)
@@ -138,7 +75,10 @@ async def test_what_is_known_of_a_model_is_said_under_the_rows(known: Prediction
         await until(lambda: "★ Q4_K_M" in shown(app))
         screen = shown(app)
         for sentence in (
-            "0.031", "fits · ★ recommended", "stored as eyes", "Answers tested in English only.",
+            "0.031", "fits · ★ recommended", "stored as eyes", "Answers tested in English. Not measured in Korean.",
+            "★ The level that a comparison recommends.",
+            "Mean KL divergence from the reference: 0.031 nats [0.029, 0.034]",
+            "Comparison: Q4_K_M is the smallest level within tolerance.", "report: ffff",
             "Instruct model", "Llama-3.2 · Built with Llama", "Unverified: no signature covers it",
             "Checks passed when it was converted: tokens",
             "Check not passed, logits: skipped: by hand", "free. Memory for a conversation",
@@ -147,9 +87,11 @@ async def test_what_is_known_of_a_model_is_said_under_the_rows(known: Prediction
         await move_to(pilot, app, "eyes", "BF16")
         await until(lambda: "· BF16" in said(app).splitlines()[0])
         assert "★" not in said(app)
+        assert "A comparison recommends Q4_K_M." in said(app)
         await move_to(pilot, app, "demo")
         assert "Part of the program." in said(app)
-        assert "Answers not tested." in said(app)
+        assert "In which languages it answers well was not measured." in said(app)
+        assert "comparison" not in said(app)
         assert "Built with Llama" not in said(app)
 
 
@@ -162,7 +104,13 @@ async def test_a_hostile_description_is_shown_as_the_text_that_it_is(
         "eyes",
         name=hostile,
         version="[bold]\x1b[2J",
-        verdict=hostile,
+        verdict=Verdict(
+            level=hostile,
+            kl_mean={"BF16": Statistic(1e300, -1e300, 1e308)},
+            statement=hostile,
+            report_sha256=hostile,
+        ),
+        tested_languages=[hostile, "", "en"],
         gates={hostile: hostile, "[red]": "passed: \x1b[31m"},
         licences=[Licence(name=hostile, file="LICENSE.txt", notice="[link=x]\x1b]0;t\x07")],
     )
@@ -184,6 +132,28 @@ async def test_a_hostile_description_is_shown_as_the_text_that_it_is(
         await pilot.click(offset=(3, at))
         assert app.is_running
         assert not app.results
+
+
+@pytest.mark.parametrize(
+    ("tested", "said_of_it"),
+    [
+        ([], "언어별 답변 성능은 측정되지 않았습니다."),
+        (["en"], "답변을 검증한 언어: 영어. 한국어 답변은 측정되지 않았습니다."),
+        (["ko", "en"], "답변을 검증한 언어: 한국어, 영어."),
+        (["ja"], "답변을 검증한 언어: ja. 영어, 한국어 답변은 측정되지 않았습니다."),
+    ],
+)
+async def test_the_languages_that_were_tested_are_said_and_those_that_were_not(
+    known: Predictions, source: Path, tested: list[str], said_of_it: str
+) -> None:
+    installing.add(source)
+    change("eyes", tested_languages=tested, verdict="BF16 for all")
+    app = Host(known, language="ko")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(app)
+        await move_to(pilot, app, "eyes", "BF16")
+        await until(lambda: said_of_it in said(app).splitlines())
+        assert "비교 결과: BF16 for all" in said(app)  # of a file from before, only the words
 
 
 async def test_the_language_changes_under_the_eyes(known: Predictions) -> None:
@@ -285,226 +255,39 @@ async def test_a_level_that_does_not_fit_is_tried_after_a_question_only(
     assert app.results[0] is not None
 
 
-# Adding
-
-
-async def open_add(pilot: Pilot[None], app: Host, path: Path) -> None:
-    await pilot.press("f2")
-    await until(lambda: isinstance(app.screen, AddModelScreen))
-    app.screen.query_one(Input).value = str(path)
-
-
-async def test_a_copy_shows_how_far_it_is_stops_and_goes_on(
-    known: Predictions, large: Callable[[int], Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder, real = large(5), installing.add
-    halfway, go_on = threading.Event(), threading.Event()
-    added: list[installing.Added] = []
-
-    def slow(path: Path, on_progress: inventory.OnProgress) -> installing.Added:
-        """The real copy, from a stick that takes its time after the second chunk."""
-
-        def told(done: int, total: int, file: str) -> None:
-            on_progress(done, total, file)
-            if done == 2 * CHUNK_BYTES and not go_on.is_set():
-                halfway.set()
-                go_on.wait(60)
-
-        added.append(real(path, told))
-        return added[-1]
-
-    monkeypatch.setattr(installing, "add", slow)
-    app = Host(known)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await open_add(pilot, app, folder)
-        await pilot.press("enter")
-        await until(halfway.is_set)
-        await until(lambda: "tiny-Q4_K_M.gguf · 8.0 MiB of 22.0 MiB" in shown(app))
-        await pilot.press("escape")
-        go_on.set()
-        await until(lambda: "What is copied is kept (8.0 MiB)" in shown(app))
-        assert store.installed() == []
-        await pilot.press("escape")
-        await until(lambda: app.screen is app.models and "unfinished copy" in shown(app))
-        await open_add(pilot, app, folder)
-        await pilot.press("enter")
-        await until(lambda: app.screen is app.models and "large 1 added" in shown(app))
-        await until(lambda: said(app).startswith("large 1 · Q4_K_M"))  # the cursor is on it
-        assert "unfinished" not in shown(app)
-        assert "no signature covers it" in shown(app)
-    # The third chunk was written before its thread looked whether it should stop.
-    assert added[0].copied_bytes < folder.joinpath("tiny-Q4_K_M.gguf").stat().st_size - CHUNK_BYTES
-    assert not any(check.bad for check in inventory.verify(inventory.find("large")))
-
-
-async def test_what_cannot_be_added_is_said_in_its_place_with_what_to_do(
-    known: Predictions, source: Path, tmp_path: Path
-) -> None:
-    flip(source / "tiny-BF16.gguf", 200_000)
-    app = Host(known)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await open_add(pilot, app, tmp_path / "missing")
-        await pilot.press("enter")
-        await until(lambda: "there is no model at" in shown(app) and "Name a model folder" in shown(app))
-        app.screen.query_one(Input).value = f"'{source}'"  # as a terminal writes a file dragged into it
-        await pilot.press("enter")
-        await until(lambda: "is damaged between its bytes" in shown(app))
-        assert "Copy it again" in shown(app)
-        assert store.installed() == []
-        flip(source / "tiny-BF16.gguf", 200_000)
-        await pilot.press("enter")
-        await until(lambda: app.screen is app.models and "eyes 7 added" in shown(app))
-        assert "loose.gguf, patients.csv" in shown(app)
-    assert store.installed() == ["eyes"]
-
-
-@pytest.mark.parametrize("size", SIZES)
-async def test_a_model_is_picked_from_the_tree_which_offers_models_only(
-    known: Predictions, source: Path, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    odd = source.parent / "a[b]\x1b[2J\n"
-    source.rename(odd)
-    monkeypatch.setenv("HOME", str(odd.parent))
-    (odd.parent / "letters.txt").write_text("no model")
-    app = Host(known)
-    async with app.run_test(size=size) as pilot:
-        await pilot.press("f2")
-        await until(lambda: "home folder" in shown(app))
-        assert "no USB stick found" in shown(app)
-        await pilot.press("tab", "down", "enter")
-        await until(lambda: "a[b][2J · model folder" in shown(app))
-        assert "letters.txt" not in shown(app)
-        await pilot.press("down", "enter")
-        await until(lambda: app.screen.query_one(Input).value.endswith("/a[b][2J"))
-        assert "\x1b" not in "".join(lines(app))
-        await pilot.press("enter")  # the box has the focus; its text stands for the folder's real name
-        await until(lambda: app.screen is app.models and "eyes 7 added" in shown(app))
-    assert store.installed() == ["eyes"]
-
-
-async def test_the_dialog_speaks_the_other_language_at_once(known: Predictions, source: Path) -> None:
-    app = Host(known)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await open_add(pilot, app, source)
-        await until(lambda: "home folder" in shown(app))
-        app.texts.switch("ko")
-        screen = app.screen
-        assert isinstance(screen, AddModelScreen)
-        screen.relabel()
-        await until(lambda: "홈 폴더" in shown(app) and "모델 추가" in shown(app))
-        assert screen.query_one(Input).value == str(source)
-        assert screen.query_one(ModelTree).root.children
-
-
-# Verifying and removing
-
-
-async def test_a_damaged_file_is_found_named_and_no_longer_chosen(known: Predictions, source: Path) -> None:
-    installing.add(source)
-    path = locations.models_folder() / "eyes" / "tiny-BF16.gguf"
-    app = Host(known)
+async def test_the_level_is_switched_in_place() -> None:
+    app = OphtimusApp(store.choose(), "en")
     async with app.run_test(size=(120, 40)) as pilot:
+        await until(lambda: "Q4_K_M" in shown(app) and "ready" in shown(app))
+        await pilot.press("f4")
+        await until(lambda: isinstance(app.screen, ModelsScreen) and "in use" in shown(app))
+        await pilot.press("up", "enter")
+        await until(lambda: app.screen is app.chat and "BF16" in shown(app) and "ready" in shown(app))
+        assert app.chat.model.level == "BF16"
+
+
+# Small screens
+
+
+async def test_the_smallest_terminal_and_a_changing_one_lose_nothing(
+    known: Predictions, source: Path
+) -> None:
+    installing.add(source)
+    app = Host(known, store.choose())
+    async with app.run_test(size=(20, 5)) as pilot:
         await settled(app)
         await move_to(pilot, app, "eyes", "BF16")
-        await pilot.press("f6")
-        await until(lambda: "eyes: all files are right" in shown(app))
-        flip(path, path.stat().st_size // 2)
-        await pilot.press("f6")
-        await until(lambda: "eyes is damaged: tiny-BF16.gguf differs" in shown(app))
-        await until(lambda: "DAMAGED: tiny-BF16.gguf" in said(app))
-        await pilot.press("enter")
-        await until(lambda: "Remove it (Delete) and add it again" in shown(app))
-        assert not app.results
-        await move_to(pilot, app, "eyes", "Q4_K_M")  # its own file is whole
-        await pilot.press("enter")
-        await until(lambda: bool(app.results))
-
-
-async def test_hashing_shows_how_far_it_is_and_can_be_stopped(
-    known: Predictions, large: Callable[[int], Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    installing.add(large(3))
-    record = inventory.find("large").record
-    real, halfway, go_on = inventory.verify, threading.Event(), threading.Event()
-
-    def slow(model: inventory.StoredModel, on_progress: inventory.OnProgress) -> list[inventory.FileCheck]:
-        def told(done: int, total: int, file: str) -> None:
-            on_progress(done, total, file)
-            halfway.set()
-            go_on.wait(60)
-
-        return real(model, told)
-
-    monkeypatch.setattr(inventory, "verify", slow)
-    app = Host(known)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settled(app)
-        await move_to(pilot, app, "large")
-        await pilot.press("f6")
-        await until(halfway.is_set)
-        await until(lambda: "checking the hashes of large · tiny-Q4_K_M.gguf · 4.0 MiB of" in shown(app))
-        await pilot.press("escape")
-        go_on.set()
-        await until(lambda: "stopped" in shown(app))
-        assert not app.results
-        assert app.screen is app.models
-    assert inventory.find("large").record == record
-
-
-async def test_removing_asks_and_leaves_what_is_in_use(known: Predictions, source: Path) -> None:
-    installing.add(source)
-    shutil.copytree(source, locations.models_folder() / "other", symlinks=True)
-    app = Host(known, store.choose("other"))
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(app)
-        await move_to(pilot, app, "demo")
-        await pilot.press("delete")
-        await until(lambda: "is a part of the program and stays" in shown(app))
-        await move_to(pilot, app, "other")
-        await pilot.press("delete")
-        await until(lambda: "other is in use" in shown(app))
-        await move_to(pilot, app, "eyes")
-        await pilot.press("delete")
-        await until(lambda: "Remove eyes with all its levels" in shown(app))
-        await pilot.press("enter")  # the careful answer
-        await until(lambda: app.screen is app.models)
-        assert store.installed() == ["eyes", "other"]
-        await pilot.press("delete")
-        await until(lambda: isinstance(app.screen, ConfirmScreen))
-        await pilot.press("1")
-        await until(lambda: "eyes removed" in shown(app) and "eyes" not in rows(app))
-    assert store.installed() == ["other"]
-
-
-async def test_every_key_is_under_the_mouse(known: Predictions, source: Path) -> None:
-    installing.add(source)
-    app = Host(known)
-
-    async def click(text: str) -> None:
-        seen: list[list[str]] = []
-
-        def stands_still() -> bool:
-            """The first drawings of a screen still move its foot."""
-            seen.append(lines(app))
-            return len(seen) > 2 and seen[-1] == seen[-3] and any(text in line for line in seen[-1])
-
-        await until(stands_still)
-        y, line = next((y, line) for y, line in enumerate(seen[-1]) if text in line)
-        await pilot.click(offset=(line.index(text) + 1, y))
-
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(app)
-        await click("F6 check files")
-        await until(lambda: "all files are right" in shown(app))
-        await click("F2 add")
+        await pilot.press("f2")
         await until(lambda: isinstance(app.screen, AddModelScreen))
-        await click("Esc close")
+        await pilot.press("escape")
         await until(lambda: app.screen is app.models)
-        await move_to(pilot, app, "eyes")
-        await click("Delete remove")
-        await until(lambda: isinstance(app.screen, ConfirmScreen))
-        await click("2  keep it")
-        await until(lambda: app.screen is app.models)
-        await click("Enter use")
+        for size in ((120, 40), (21, 6), (200, 50), (20, 5), (80, 24)):
+            await pilot.resize_terminal(*size)
+            await until(lambda size=size: len(lines(app)) == size[1])
+        row = app.models._table.row
+        assert row is not None
+        assert row.level is not None
+        assert (row.name, row.level.level) == ("eyes", "BF16")  # the cursor is where it was
+        await until(lambda: "Q4_K_M" in shown(app) and app.texts("models.fits") in shown(app))
+        await pilot.press("enter")
         await until(lambda: bool(app.results))
-    assert app.results[0] is not None

@@ -2,13 +2,12 @@
 
 import string
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 BASES = (Path("/media"), Path("/run/media"), Path("/mnt"), Path("/Volumes"))
 
 
-def removable_places(bases: Sequence[Path] = BASES) -> list[Path]:
+def removable_places() -> list[Path]:
     """The mounted folders below the usual ones, by name; on Windows the drives besides C.
 
     May wait for a disk that wakes up.
@@ -18,7 +17,7 @@ def removable_places(bases: Sequence[Path] = BASES) -> list[Path]:
             Path(f"{letter}:\\") for letter in string.ascii_uppercase if letter != "C" and _is_drive(letter)
         ]
     found: list[Path] = []
-    for base in bases:
+    for base in BASES:
         for place in _folders(base):
             # /media/stick, or /media/NAME/stick as desktops have it
             found += [place] if place.is_mount() else [inner for inner in _folders(place) if inner.is_mount()]

@@ -17,11 +17,13 @@ from ophtimus_edge.errors import InvalidModelError, OphtimusError
 from ophtimus_edge.models import installing
 from ophtimus_edge.models.installing import Added
 from ophtimus_edge.text import sanitize
+from ophtimus_tui.error_texts import said
 from ophtimus_tui.model_rows import line
 from ophtimus_tui.sizes import size
 from ophtimus_tui.texts import Texts
 from ophtimus_tui.widgets.key_line import KeyLine
-from ophtimus_tui.widgets.model_tree import ModelTree
+from ophtimus_tui.widgets.path_box import PathBox
+from ophtimus_tui.widgets.place_tree import PlaceTree, models
 from ophtimus_tui.widgets.work_line import WorkLine
 
 
@@ -39,7 +41,6 @@ class AddModelScreen(ModalScreen[Added | None]):
         background: $surface;
     }
     AddModelScreen .line { height: auto; padding: 0 1; }
-    AddModelScreen Input { border: none; height: 1; margin: 0 1; padding: 0 1; }
     AddModelScreen #said { height: auto; padding: 0 1; display: none; }
     AddModelScreen #said.shown { display: block; }
     AddModelScreen #said.error { color: $error; }
@@ -71,12 +72,11 @@ class AddModelScreen(ModalScreen[Added | None]):
         self._stop = threading.Event()
         self._copying = False
         self._done = 0
-        self._picked: tuple[str, Path] | None = None  # a path, and how the box shows it
         self._error: OphtimusError | None = None
         self._kept = False
         self._title = Static("", classes="line", markup=False)
-        self._box = Input(compact=True)
-        self._tree = ModelTree(texts)
+        self._box = PathBox()
+        self._tree = PlaceTree(texts, models, "models.tree_empty")
         self._work = WorkLine(texts)
         self._said = Static("", id="said", markup=False)
         self._keys = KeyLine()
@@ -110,24 +110,22 @@ class AddModelScreen(ModalScreen[Added | None]):
         stop = texts("models.key_stop" if self._copying else "models.key_close")
         self._keys.show(
             [(stop, "screen.back")] if self._copying else [
-                (texts("models.key_pick"), ""), (texts("models.key_add_this"), "screen.add"),
+                (texts("models.key_pick"), "screen.to_tree"), (texts("models.key_add_this"), "screen.add"),
                 (texts("models.key_look"), "screen.look_again"), (stop, "screen.back"),
             ]
         )  # fmt: skip
         if self._error is not None:
-            self._say(f"{line(self._error.message)}\n{line(self._error.hint)}")
+            self._say(said(self._error, texts))
         elif self._kept:
             self._say(texts("models.stopped", size=size(self._done)))
         else:
             self._say("")
         self._said.set_class(self._error is not None, "error")
 
-    @on(ModelTree.Picked)
-    def _take(self, picked: ModelTree.Picked) -> None:
-        """Put a pick into the box. What the box cannot show, such as a control character, is not lost."""
-        shown = line(str(picked.path))
-        self._picked = shown, picked.path
-        self._box.value = shown
+    @on(PlaceTree.Picked)
+    def _take(self, picked: PlaceTree.Picked) -> None:
+        """Put a pick into the box."""
+        self._box.take(picked.path)
         self._box.focus()
 
     @on(Input.Submitted)
@@ -139,7 +137,11 @@ class AddModelScreen(ModalScreen[Added | None]):
         self._stop.clear()
         self._enable()
         self._work.begin(self._texts("models.copying"))
-        self._copy(self._path())
+        self._copy(self._box.path)
+
+    def action_to_tree(self) -> None:
+        """Give the tree the keys."""
+        self._tree.focus()
 
     def action_look_again(self) -> None:
         """Read anew which sticks there are."""
@@ -196,12 +198,14 @@ class AddModelScreen(ModalScreen[Added | None]):
         self._said.update(sanitize(text))
         self._said.set_class(bool(text), "shown")
 
-    def _path(self) -> Path:
-        """What the box names; a terminal into which a file is dragged puts it in quotes."""
-        value = self._box.value
-        if self._picked is not None and self._picked[0] == value:
-            return self._picked[1]
-        value = value.strip()
-        if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
-            value = value[1:-1]
-        return Path(value)
+
+def said_of_added(texts: Texts, added: Added) -> str:
+    """What came of adding a model, in the chosen language."""
+    name = f"{line(added.folder.name)} {line(added.description.version)}".strip()
+    sentences = [texts("models.already" if added.already else "models.added", name=name)]
+    if added.left_behind:
+        files = ", ".join(line(file) for file in added.left_behind)
+        sentences.append(texts("models.left_behind", files=files))
+    if not added.licences and not added.already:
+        sentences.append(texts("models.no_licence_file"))
+    return "\n".join(sentences)

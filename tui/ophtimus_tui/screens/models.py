@@ -1,6 +1,5 @@
 """The models screen: what is installed, what it would be like here; choose, add, verify, remove."""
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -17,27 +16,24 @@ from textual.worker import get_current_worker
 from ophtimus_edge.errors import InvalidModelError, OphtimusError
 from ophtimus_edge.models import hardware, inventory, store
 from ophtimus_edge.models.installing import Added
-from ophtimus_edge.models.inventory import FileCheck
 from ophtimus_edge.models.store import ChosenModel
 from ophtimus_edge.support.examination import Candidate
 from ophtimus_edge.text import sanitize
 from ophtimus_tui import predictions
+from ophtimus_tui.error_texts import said
+from ophtimus_tui.keys import MODELS
 from ophtimus_tui.model_facts import facts
 from ophtimus_tui.model_rows import Judged, Row, damaged, line, reason, rows_of, short
 from ophtimus_tui.predictions import Predictions
-from ophtimus_tui.screens.add_model import AddModelScreen
+from ophtimus_tui.screens.add_model import AddModelScreen, said_of_added
 from ophtimus_tui.screens.confirm import ConfirmScreen
 from ophtimus_tui.sizes import size
 from ophtimus_tui.texts import Texts
 from ophtimus_tui.widgets.key_line import KeyLine
+from ophtimus_tui.widgets.model_check import ModelCheck, said_of
 from ophtimus_tui.widgets.model_table import ModelTable
-from ophtimus_tui.widgets.work_line import WorkLine
 
 Said = Callable[[], str]
-
-
-class _StoppedError(Exception):
-    """Raised in the thread that hashes, where it tells how far it is."""
 
 
 class ModelsScreen(Screen[ChosenModel | None]):
@@ -58,12 +54,7 @@ class ModelsScreen(Screen[ChosenModel | None]):
     ModelsScreen > #said.error { color: $error; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "back", show=False, priority=True),
-        Binding("f2", "add", show=False, priority=True),
-        Binding("f6", "verify", show=False, priority=True),
-        Binding("delete", "remove", show=False, priority=True),
-        Binding("pageup", "read_on(-1)", show=False, priority=True),
-        Binding("pagedown", "read_on(1)", show=False, priority=True),
+        Binding(key.keys, key.action, show=False, priority=True) for key in MODELS if key.action
     ]
 
     @dataclass
@@ -88,24 +79,10 @@ class ModelsScreen(Screen[ChosenModel | None]):
 
     @dataclass
     class _Failed(Message):
-        """Something that was asked for cannot be done."""
+        """Something that was asked for cannot be done; ``stale`` where the list may be no longer so."""
 
         error: OphtimusError
-
-    @dataclass
-    class _Hashed(Message):
-        """How far the hashing is."""
-
-        done: int
-        total: int
-        file: str
-
-    @dataclass
-    class _Verified(Message):
-        """What the hashing found; None where it was stopped."""
-
-        name: str
-        checks: list[FileCheck] | None
+        stale: bool = True
 
     @dataclass
     class _Removed(Message):
@@ -122,14 +99,12 @@ class ModelsScreen(Screen[ChosenModel | None]):
         self._rows: list[Row] = []
         self._judged = Judged()
         self._cursor: tuple[str, str] | None = None  # where the next list puts the cursor
-        self._verifying = ""
-        self._stop = threading.Event()
         self._message: tuple[Said, bool] | None = None
         self._title = Static("", id="title", classes="line", markup=False)
         self._table = ModelTable(texts)
         self._facts = Static("", markup=False)
         self._scroll = VerticalScroll(self._facts, id="facts")
-        self._work = WorkLine(texts)
+        self._check = ModelCheck(texts)
         self._said = Static("", id="said", classes="line", markup=False)
         self._keys = KeyLine()
 
@@ -138,7 +113,7 @@ class ModelsScreen(Screen[ChosenModel | None]):
         yield self._title
         yield self._table
         yield self._scroll
-        yield self._work
+        yield self._check
         yield self._said
         yield self._keys
 
@@ -149,18 +124,14 @@ class ModelsScreen(Screen[ChosenModel | None]):
         self.relabel()
         self._read()
 
-    def on_unmount(self) -> None:
-        """Stop the hashing; its thread ends with its next piece."""
-        self._stop.set()
-
     def relabel(self) -> None:
         """Write everything in the language that is chosen now."""
         texts = self._texts
         self._table.relabel()
         self._show_facts()
         self._show_title()
-        self._work.relabel(self._verify_label())
-        stop = texts("models.key_stop" if self._verifying else "models.key_back")
+        self._check.relabel()
+        stop = texts("models.key_stop" if self._check.under_way else "models.key_back")
         self._keys.show(
             [
                 (texts("models.key_choose"), "screen.choose"), (texts("models.key_add"), "screen.add"),
@@ -176,7 +147,11 @@ class ModelsScreen(Screen[ChosenModel | None]):
     def _read(self) -> None:
         """Read the store, judge each level, measure, judge again; the screen is told after each step."""
         worker = get_current_worker()
-        rows = rows_of(inventory.stored(), inventory.unfinished())
+        try:
+            rows = rows_of(inventory.stored(), inventory.unfinished())
+        except OSError as error:  # the disk of the store is gone
+            self.post_message(self._Failed(_unreadable(error), stale=False))
+            return
         current = self._key_of_current(rows)
         self.post_message(self._Listed(rows, Judged(current=current, measured=self._known.measured)))
         for _ in range(2):
@@ -204,13 +179,13 @@ class ModelsScreen(Screen[ChosenModel | None]):
         self._show_facts()
         failure = self._known.failure
         if failure is not None and self._message is None:
-            self._say(lambda: f"{failure.message}\n{failure.hint}", error=True)
+            self._say_error(failure)
 
     @on(ModelTable.Moved)
     def _show_facts(self) -> None:
         row = self._table.row
-        said = facts(self._texts, row, self._judged) if row else [self._texts("models.reading")]
-        self._facts.update("\n".join(said))
+        known = facts(self._texts, row, self._judged) if row else [self._texts("models.reading")]
+        self._facts.update("\n".join(known))
 
     def _show_title(self) -> None:
         parts = [self._texts("models.title")]
@@ -302,14 +277,14 @@ class ModelsScreen(Screen[ChosenModel | None]):
 
     @on(_Failed)
     def _show_failure(self, failed: _Failed) -> None:
-        error = failed.error
-        self._end_verifying()
-        self._say(lambda: f"{line(error.message)}\n{line(error.hint)}", error=True)
+        self._say_error(failed.error)
+        if failed.stale:
+            self._read()
 
     def action_back(self) -> None:
         """Stop the hashing; where none is under way, go back without a choice."""
-        if self._verifying:
-            self._stop.set()
+        if self._check.under_way:
+            self._check.stop()
         else:
             self.dismiss(None)
 
@@ -321,22 +296,9 @@ class ModelsScreen(Screen[ChosenModel | None]):
 
     def _added(self, added: Added | None) -> None:
         if added is not None:
-            name, version = added.folder.name, line(added.description.version)
             level = added.description.level_named(added.description.default_level)
-            self._cursor = name, level.file if level else ""
-
-            def said() -> str:
-                texts = self._texts
-                key = "models.already" if added.already else "models.added"
-                lines = [texts(key, name=f"{line(name)} {version}".strip())]
-                if added.left_behind:
-                    files = ", ".join(line(file) for file in added.left_behind)
-                    lines.append(texts("models.left_behind", files=files))
-                if not added.licences and not added.already:
-                    lines.append(texts("models.no_licence_file"))
-                return "\n".join(lines)
-
-            self._say(said)
+            self._cursor = added.folder.name, level.file if level else ""
+            self._say(lambda: said_of_added(self._texts, added))
         self._read()  # a copy that was stopped is in the list too
 
     # --- verifying --------------------------------------------------------------------------------
@@ -344,64 +306,23 @@ class ModelsScreen(Screen[ChosenModel | None]):
     def action_verify(self) -> None:
         """Hash the files of the row's model and compare."""
         row = self._table.row
-        if row is None or row.model is None or self._verifying:
+        if row is None or row.model is None or self._check.under_way:
             return
-        self._verifying = row.name
-        self._stop.clear()
         self._say(None)
-        self._work.begin(self._verify_label())
+        self._check.begin(row.model)
         self.relabel()
-        self._hash(row.model)
 
-    def _verify_label(self) -> str:
-        return self._texts("models.verifying", name=short(self._verifying))
-
-    @work(thread=True, group="verify")
-    def _hash(self, model: inventory.StoredModel) -> None:
-        def tell(done: int, total: int, file: str) -> None:
-            if self._stop.is_set():
-                raise _StoppedError
-            self.post_message(self._Hashed(done, total, file))
-
-        try:
-            self.post_message(self._Verified(model.name, inventory.verify(model, tell)))
-        except _StoppedError:
-            self.post_message(self._Verified(model.name, None))
-        except OphtimusError as error:
-            self.post_message(self._Failed(error))
-
-    @on(_Hashed)
-    def _show_progress(self, hashed: _Hashed) -> None:
-        self._work.tell(hashed.done, hashed.total, hashed.file)
-
-    @on(_Verified)
-    def _show_verified(self, verified: _Verified) -> None:
-        self._end_verifying()
-        name, checks = short(verified.name), verified.checks
-        if checks is None:
-            self._say(lambda: self._texts("models.verify_stopped", name=name))
+    @on(ModelCheck.Ended)
+    def _show_verified(self, ended: ModelCheck.Ended) -> None:
+        name, result = ended.name, ended.result
+        self.relabel()
+        if isinstance(result, OphtimusError):
+            self._show_failure(self._Failed(result))
             return
-        bad = [check for check in checks if check.bad]
-
-        def said() -> str:
-            texts = self._texts
-            if not bad:
-                return texts("models.verified", name=name, count=len(checks))
-            results = {
-                "differs": "models.file_differs", "missing": "models.file_missing",
-                "unreadable": "models.file_unreadable",
-            }  # fmt: skip
-            files = ", ".join(f"{line(check.file)} {texts(results[check.result])}" for check in bad)
-            return texts("models.verify_bad", name=name, files=files) + "\n" + texts("models.not_usable")
-
-        self._say(said, error=bool(bad))
-        self._read()
-
-    def _end_verifying(self) -> None:
-        if self._verifying:
-            self._verifying = ""
-            self._work.end()
-            self.relabel()
+        bad = any(check.bad for check in result or ())
+        self._say(lambda: said_of(self._texts, name, result), error=bad)
+        if result is not None:
+            self._read()
 
     # --- removing ---------------------------------------------------------------------------------
 
@@ -450,9 +371,12 @@ class ModelsScreen(Screen[ChosenModel | None]):
 
     # --- what is said -----------------------------------------------------------------------------
 
-    def _say(self, said: Said | None, *, error: bool = False) -> None:
-        self._message = (said, error) if said else None
+    def _say(self, sentence: Said | None, *, error: bool = False) -> None:
+        self._message = (sentence, error) if sentence else None
         self._show_message()
+
+    def _say_error(self, error: OphtimusError) -> None:
+        self._say(lambda: said(error, self._texts), error=True)
 
     def _show_message(self) -> None:
         text, error = (self._message[0](), self._message[1]) if self._message else ("", False)

@@ -1,6 +1,7 @@
-"""Sticks, disks and the home folder as a tree in which model folders and GGUF files can be picked."""
+"""Sticks, disks and the home folder as a tree in which one kind of file can be picked, and nothing else is."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -16,15 +17,22 @@ from ophtimus_tui.removable_places import removable_places
 from ophtimus_tui.sizes import size
 from ophtimus_tui.texts import Texts
 
-Kind = Literal["stick", "home", "folder", "model", "file", "empty", "unreadable", "no stick"]
+MOST_ENTRIES = 500  # of one folder; a stick may hold thousands of pictures' folders
+Kind = Literal["stick", "home", "folder", "model", "file", "empty", "unreadable", "no stick", "more"]
 
 
 class Entry(NamedTuple):
-    """What a line of the tree stands for; ``size_bytes`` of a file."""
+    """What a line of the tree stands for.
+
+    Attributes:
+        size_bytes: of a file.
+        left_out: how many entries of a folder are not shown.
+    """
 
     path: Path
     kind: Kind
     size_bytes: int = 0
+    left_out: int = 0
 
     @property
     def opens(self) -> bool:
@@ -32,16 +40,25 @@ class Entry(NamedTuple):
         return self.kind in {"stick", "home", "folder", "model"}
 
 
-class ModelTree(Tree[Entry]):
-    """Folders are read in threads, when they are opened; nothing but models is offered."""
+Offered = Callable[["os.DirEntry[str]"], Entry | None]
+"""What an entry of a folder is, where it is to be shown; may raise OSError."""
+
+
+class PlaceTree(Tree[Entry]):
+    """Folders are read in threads, when they are opened.
+
+    Args:
+        offered: what is shown of a folder.
+        nothing: the key of what is said where a folder has nothing of it.
+    """
 
     DEFAULT_CSS = """
-    ModelTree { height: 1fr; min-height: 3; }
+    PlaceTree { height: 1fr; min-height: 3; }
     """
 
     @dataclass
     class Picked(Message):
-        """A model folder or a GGUF file was picked."""
+        """A model folder or a file was picked."""
 
         path: Path
 
@@ -52,9 +69,11 @@ class ModelTree(Tree[Entry]):
         node: TreeNode[Entry] | None
         entries: list[Entry]
 
-    def __init__(self, texts: Texts) -> None:
+    def __init__(self, texts: Texts, offered: Offered, nothing: str) -> None:
         super().__init__("")
         self._texts = texts
+        self._offered = offered
+        self._nothing = nothing
         self.show_root = False
         self.auto_expand = False
         self._asked: set[TreeNode[Entry]] = set()
@@ -100,7 +119,7 @@ class ModelTree(Tree[Entry]):
 
     @work(thread=True)
     def _read(self, node: TreeNode[Entry], path: Path) -> None:
-        self.post_message(self._Read(node, entries_of(path)))
+        self.post_message(self._Read(node, entries_of(path, self._offered)))
 
     @on(_Read)
     def _show(self, read: _Read) -> None:
@@ -130,32 +149,51 @@ class ModelTree(Tree[Entry]):
         if entry.kind == "folder":
             return Text(f"{name}/")
         if entry.kind == "empty":
-            return Text(texts("models.tree_empty"))
+            return Text(texts(self._nothing))
+        if entry.kind == "more":
+            return Text(texts("models.tree_more", count=f"{entry.left_out:,}"))
         return Text(texts("models.tree_no_stick" if entry.kind == "no stick" else "models.tree_unreadable"))
 
 
-def entries_of(folder: Path) -> list[Entry]:
-    """The folders, model folders and GGUF files of a folder; models first. What a dot hides is left out."""
+def entries_of(folder: Path, offered: Offered) -> list[Entry]:
+    """What is offered of a folder: models, then files, then folders. What a dot hides is left out."""
     found: list[Entry] = []
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if not entry.name.startswith(".") and (one := _entry(entry)):
+                if not entry.name.startswith(".") and (one := _entry(entry, offered)):
                     found.append(one)
     except OSError:
         return [Entry(folder, "unreadable")]
     order = {"model": 0, "file": 1}
     found.sort(key=lambda one: (order.get(one.kind, 2), one.path.name.casefold()))
+    if left_out := len(found[MOST_ENTRIES:]):
+        return [*found[:MOST_ENTRIES], Entry(folder, "more", left_out=left_out)]
     return found or [Entry(folder, "empty")]
 
 
-def _entry(entry: "os.DirEntry[str]") -> Entry | None:
-    path = Path(entry.path)
+def models(entry: "os.DirEntry[str]") -> Entry | None:
+    """Model folders and GGUF files."""
+    if entry.is_dir():
+        return Entry(Path(entry.path), "model" if Path(entry.path, "model.json").is_file() else "folder")
+    return _file(entry, ".gguf")
+
+
+def question_files(entry: "os.DirEntry[str]") -> Entry | None:
+    """Files that may hold questions of a quiz."""
+    if entry.is_dir():
+        return Entry(Path(entry.path), "folder")
+    return _file(entry, ".jsonl", ".csv", ".tsv", ".ndjson")
+
+
+def _file(entry: "os.DirEntry[str]", *endings: str) -> Entry | None:
+    if entry.name.lower().endswith(endings) and entry.is_file():
+        return Entry(Path(entry.path), "file", entry.stat().st_size)
+    return None
+
+
+def _entry(entry: "os.DirEntry[str]", offered: Offered) -> Entry | None:
     try:
-        if entry.is_dir():
-            return Entry(path, "model" if (path / "model.json").is_file() else "folder")
-        if entry.name.lower().endswith(".gguf") and entry.is_file():
-            return Entry(path, "file", entry.stat().st_size)
+        return offered(entry)
     except OSError:
         return None  # gone, or not for this user to see
-    return None
