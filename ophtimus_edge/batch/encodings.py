@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ophtimus_edge.errors import QuestionError
+from ophtimus_edge.korean import reads_as_korean
 
 _READ_BYTES = 1 << 20
 _SAVE_AS_UTF8 = "Save it as UTF-8 (Excel: Save As, CSV UTF-8) and run the command again."
 # The first bytes of .xlsx (a zip) and of the older .xls (an OLE file).
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_KOREAN_SHARE = 0.75
 
 
 class Content(NamedTuple):
@@ -74,7 +74,7 @@ def _encoding(path: Path, first: bytes, bad_line: int, has_zeros: bool) -> str:
     if not bad_line:
         return "utf-8-sig"
     letters = _decodes(path, "cp949")
-    if letters is not None and _is_korean(letters):
+    if letters is not None and reads_as_korean(letters):
         return "cp949"
     raise QuestionError(f"line {bad_line} of {path} is not UTF-8.", _SAVE_AS_UTF8)
 
@@ -89,18 +89,3 @@ def _decodes(path: Path, encoding: str) -> Counter[str] | None:
     except UnicodeError:
         return None
     return letters
-
-
-def _is_korean(letters: Counter[str]) -> bool:
-    """Whether most of them are syllables that Korean is written with.
-
-    Of the 11,172 syllables of CP949, KS X 1001 has the 2,350 in use. A Western file read as CP949
-    (its typographic apostrophes, with the letter behind them) gives the others.
-    """
-    usual = sum(count for letter, count in letters.items() if _is_usual_syllable(letter))
-    return usual >= _KOREAN_SHARE * letters.total()
-
-
-def _is_usual_syllable(letter: str) -> bool:
-    # Python's euc_kr writes the syllables that the standard lacks as eight bytes of single letters.
-    return "가" <= letter <= "힣" and len(letter.encode("euc_kr")) == 2

@@ -14,16 +14,18 @@ import csv
 import io
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import msgspec
 
-from ophtimus_edge.errors import TrainingDataError
+from ophtimus_edge.korean import reads_as_korean
 from ophtimus_edge.locations import specialty_folder
 from ophtimus_edge.specialties import DEFAULT_SPECIALTY
 from ophtimus_edge.specialties.questions import LETTERS, ChoiceQuestion
+from ophtimus_edge.specialties.quiz_problems import QuizFileError, QuizRowError, RowProblem
 from ophtimus_edge.text import sanitize
 
 MOST_BYTES = 256 << 20  # the published sets have 30 to 60 MiB; a wrong file may be a disk image
@@ -32,14 +34,12 @@ _OPTIONS = tuple(f"option_{letter.lower()}" for letter in LETTERS)
 _NEEDED = ("question", *_OPTIONS[:2], "answer")
 _COLUMNS = ", ".join(("question", *_OPTIONS, "explanation", "answer"))
 _DELIMITERS = (",", ";", "\t", "|")
-_KEPT = "The other rows count all the same."
 _LANGUAGES: dict[str, Literal["en", "ko"]] = {
     "en": "en", "eng": "en", "english": "en", "영어": "en",
     "ko": "ko", "kor": "ko", "korean": "ko", "한국어": "ko",
 }  # fmt: skip
 _HANGUL = re.compile("[가-힣]")
 _LETTERED = re.compile(r"\s*(?:option[\s_]*)?\(?([A-Ea-e])(?:\s*[).:]\s*(.*))?\s*", re.DOTALL | re.IGNORECASE)
-_SAVE_AS_UTF8 = "Save it as UTF-8 (Excel: Save As, CSV UTF-8) and open it again."
 
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_text = msgspec.json.Decoder(str).decode
@@ -55,25 +55,15 @@ class QuizFile(NamedTuple):
 
     path: Path
     questions: tuple[ChoiceQuestion, ...]
-    problems: tuple[TrainingDataError, ...]
+    problems: tuple[QuizRowError, ...]
 
 
 class _Row(NamedTuple):
-    """A row as it stands in the file; ``problem`` and ``hint`` say why it has no cells, where it has none."""
+    """A row as it stands in the file; ``problem`` says why it has no cells, where it has none."""
 
     number: int
     cells: dict[str, str]
-    problem: str = ""
-    hint: str = ""
-
-
-class _RowError(Exception):
-    """Why a row cannot be asked, and what to do."""
-
-    def __init__(self, problem: str, hint: str) -> None:
-        super().__init__(problem, hint)
-        self.problem = problem
-        self.hint = hint
+    problem: RowProblem | None = None
 
 
 def embedded_path() -> Path:
@@ -84,9 +74,12 @@ def embedded_path() -> Path:
 def read_quiz_file(path: Path) -> QuizFile:
     """Read the multiple-choice questions of a JSONL or CSV file; essay questions are passed over.
 
+    The text is UTF-8 with or without a byte order mark, UTF-16 with one, or CP949, which Korean Excel
+    writes.
+
     Raises:
-        TrainingDataError: the file cannot be read, is no text, lacks a column that every question needs,
-            or holds no row at all.
+        QuizFileError: the file cannot be read, is no text, lacks a column that every question needs, or
+            holds no row at all.
     """
     text = _text(path)
     first = next((line for line in text.splitlines() if line.strip()), "")
@@ -95,13 +88,10 @@ def read_quiz_file(path: Path) -> QuizFile:
         suffix not in {".csv", ".tsv"} and first.lstrip().startswith("{")
     )
     if is_jsonl and first.lstrip().startswith("["):
-        raise TrainingDataError(
-            f"{path} is one JSON list, not an object a line.",
-            "Write it as JSONL: each question as an object on a line of its own.",
-        )
+        raise QuizFileError("list", path=path)
     unit = "line" if is_jsonl else "row"
     questions: list[ChoiceQuestion] = []
-    problems: list[TrainingDataError] = []
+    problems: list[QuizRowError] = []
     rows = 0
     for row in _json_rows(text) if is_jsonl else _csv_rows(path, text, first):
         rows += 1
@@ -109,55 +99,52 @@ def read_quiz_file(path: Path) -> QuizFile:
             continue  # an essay question: the embedded file has both kinds
         try:
             if row.problem:
-                raise _RowError(row.problem, row.hint)
+                raise row.problem
             questions.append(_question(row, f"{unit}-{row.number}"))
-        except _RowError as error:
-            problems.append(
-                TrainingDataError(
-                    f"{path.name}, {unit} {row.number}: {error.problem}", f"{error.hint} {_KEPT}"
-                )
-            )
+        except RowProblem as problem:
+            problems.append(QuizRowError(path.name, unit, row.number, problem))
     if not rows:
-        raise TrainingDataError(
-            f"there are no questions in {path}.", f"Write a question a row, with the columns {_COLUMNS}."
-        )
+        raise QuizFileError("empty", path=path, columns=_COLUMNS)
     return QuizFile(path, tuple(questions), tuple(problems))
 
 
 def _text(path: Path) -> str:
     try:
         if not path.is_file():
-            wrong = "is not a file" if path.exists() else "does not exist"
-            raise TrainingDataError(f"{path} {wrong}.", "Name a JSONL or CSV file with questions.")
+            raise QuizFileError("folder" if path.exists() else "missing", path=path)
         if path.stat().st_size > MOST_BYTES:
-            raise TrainingDataError(
-                f"{path} is larger than {MOST_BYTES >> 20} MiB.",
-                "Split it, or check that it is the right file.",
-            )
+            raise QuizFileError("large", path=path, most=MOST_BYTES >> 20)
         content = path.read_bytes()
-    except OSError as error:
-        raise TrainingDataError(
-            f"{path} cannot be read: {error.strerror or error}.",
-            "Check the path, and that you may read the file.",
+    except (OSError, ValueError) as error:  # a path with a null character is a ValueError
+        raise QuizFileError(
+            "unreadable", path=path, reason=getattr(error, "strerror", "") or error
         ) from error
     if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise TrainingDataError(
-            f"{path} is an Excel workbook or an archive, not a text file.",
-            f"Open it in Excel and save it as CSV UTF-8, with the columns {_COLUMNS}.",
-        )
+        raise QuizFileError("workbook", path=path, columns=_COLUMNS)
     is_utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
     try:
         text = content.decode("utf-16" if is_utf16 else "utf-8-sig")
     except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise TrainingDataError(f"{path} is not UTF-8 from line {line} on.", _SAVE_AS_UTF8) from error
+        korean = None if is_utf16 else _korean(content)
+        if korean is None:
+            line = content[: error.start].count(b"\n") + 1
+            raise QuizFileError("encoding", path=path, line=line) from error
+        text = korean
     if "\0" in text:
-        raise TrainingDataError(f"{path} is not a text file: it holds zero bytes.", _SAVE_AS_UTF8)
+        raise QuizFileError("binary", path=path)
     return text
 
 
+def _korean(content: bytes) -> str | None:
+    """The text where it is Korean in CP949."""
+    try:
+        text = content.decode("cp949")
+    except UnicodeDecodeError:
+        return None
+    return text if reads_as_korean(Counter(text)) else None
+
+
 def _json_rows(text: str) -> Iterator[_Row]:
-    one_object = 'Write one object a line, such as {"question": "…", "option_a": "…", …}.'
     for number, line in enumerate(io.StringIO(text), start=1):
         if not line.strip():
             continue
@@ -165,9 +152,9 @@ def _json_rows(text: str) -> Iterator[_Row]:
             raw = _decode_object(line)
             cells = {name: _json_text(name, value) for name, value in raw.items()}
         except msgspec.DecodeError as error:
-            yield _Row(number, {}, f"it is not a JSON object ({error}).", one_object)
-        except _RowError as error:
-            yield _Row(number, {}, error.problem, error.hint)
+            yield _Row(number, {}, RowProblem("no_object", reason=error))
+        except RowProblem as problem:
+            yield _Row(number, {}, problem)
         else:
             yield _Row(number, cells)
 
@@ -180,9 +167,7 @@ def _json_text(name: str, raw: msgspec.Raw) -> str:
     if written.startswith('"'):
         return _decode_text(raw)
     if written[0] in "[{tf" and name in {*_NEEDED, *_OPTIONS, "explanation"}:
-        raise _RowError(
-            f"its {name} is neither text nor a number.", 'Write it as text in double quotes: "…".'
-        )
+        raise RowProblem("no_text", column=name)
     return written
 
 
@@ -202,17 +187,12 @@ def _csv_rows(path: Path, text: str, first: str) -> Iterator[_Row]:
                 names = [_column(cell) for cell in cells]
                 _check_header(path, names)
             elif any(cell.strip() for cell in cells[len(names) :]):
-                yield _Row(
-                    number, {}, f"it has {len(cells)} cells, and the header has {len(names)}.",
-                    f'Put a text that holds the sign {delimiter!r} into double quotes: "…".',
-                )  # fmt: skip
+                problem = RowProblem("cells", cells=len(cells), columns=len(names), sign=repr(delimiter))
+                yield _Row(number, {}, problem)
             else:
                 yield _Row(number, dict(zip(names, cells, strict=False)))
     except csv.Error as error:
-        yield _Row(
-            number + 1, {}, f"it is not sound CSV ({error}), so the rows from here on are not read.",
-            "Close every double quote, and write a quote inside a text twice.",
-        )  # fmt: skip
+        yield _Row(number + 1, {}, RowProblem("quotes", reason=error))
 
 
 def _header(lines: list[str], delimiter: str) -> list[str]:
@@ -231,33 +211,30 @@ def _check_header(path: Path, names: list[str]) -> None:
     missing = [name for name in _NEEDED if name not in names]
     if missing:
         found = sanitize(", ".join(name for name in names if name))[:200]
-        raise TrainingDataError(
-            f"{path} has no column {' and no '.join(missing)}; its first row has: {found}.",
-            f"Name the columns in the first row: {_COLUMNS}.",
-        )
+        absent = ", ".join(missing)
+        raise QuizFileError("columns", path=path, missing=absent, found=found, columns=_COLUMNS)
     twice = next((name for name in {*_NEEDED, *_OPTIONS} if names.count(name) > 1), "")
     if twice:
-        raise TrainingDataError(f"{path} has two columns named {twice}.", "Give each column its own name.")
+        raise QuizFileError("twice", path=path, column=twice)
 
 
 def _question(row: _Row, row_id: str) -> ChoiceQuestion:
     cells = {name: sanitize(text).strip() for name, text in row.cells.items()}
     question, answer = cells.get("question", ""), cells.get("answer", "")
     if not question:
-        raise _RowError("it has no question.", "Write the question in the column question.")
+        raise RowProblem("no_question")
     columns = [cells.get(name, "") for name in _OPTIONS]
     options = [option for option in columns if option]
     if len(options) < 2:
-        raise _RowError("it has fewer than two options.", "Write at least option_a and option_b.")
+        raise RowProblem("few_options")
     if options != columns[: len(options)]:
-        gap = _OPTIONS[columns.index("")]
-        raise _RowError(f"{gap} is empty and a later option is not.", "Move the later options up.")
+        raise RowProblem("gap", column=_OPTIONS[columns.index("")])
     if len({_folded(option) for option in options}) < len(options) and len(set(options)) < len(options):
-        raise _RowError("two of its options are the same.", "Make each option different.")
+        raise RowProblem("same_options")
     right = _right(answer, cells.get("answer_text", ""), options)
     language = cells.get("language", "").casefold()
     if language and language not in _LANGUAGES:
-        raise _RowError(f"its language is “{language[:40]}”.", "Write en or ko, or leave it empty.")
+        raise RowProblem("language", language=language[:40])
     guessed: Literal["en", "ko"] = "ko" if _HANGUL.search(question) else "en"
     return ChoiceQuestion(
         id=cells.get("id") or row_id,
@@ -282,9 +259,8 @@ def _right(answer: str, answer_text: str, options: list[str]) -> int:
 
     A wrong guess would teach something wrong, so whatever can be read in two ways is refused.
     """
-    hint = "Write the answer as the text of the right option, or as its letter."
     if not answer:
-        raise _RowError("it has no answer.", hint)
+        raise RowProblem("no_answer")
     by_text = _place(answer, options)
     lettered = _LETTERED.fullmatch(answer)
     by_letter = LETTERS.index(lettered[1].upper()) if lettered else None
@@ -296,17 +272,15 @@ def _right(answer: str, answer_text: str, options: list[str]) -> int:
         if by_text is not None and (not answer_text or by_text == named):
             return by_text  # the option's own text may look like a letter with a text: "A: exotropia"
         if by_letter is None or named != by_letter:
-            shown = f"{answer[:80]}” and “{text[:80]}" if answer_text else answer[:80]
-            raise _RowError(f"its answer, “{shown}”, does not name one option.", hint)
+            problem = "answers" if answer_text else "answer_text"
+            raise RowProblem(problem, answer=answer[:80], text=text[:80])
         return by_letter
     if by_text is not None and by_letter is not None and by_text != by_letter:
-        raise _RowError(
-            f"its answer, “{answer}”, is the letter of one option and the text of another.",
-            f"Write both: {LETTERS[by_text]}) {options[by_text]}.",
-        )
+        both = f"{LETTERS[by_text]}) {options[by_text]}"
+        raise RowProblem("ambiguous", answer=answer, both=both)
     right = by_text if by_text is not None else by_letter
     if right is None:
-        raise _RowError(f"its answer, “{answer[:80]}”, is none of its options.", hint)
+        raise RowProblem("answer", answer=answer[:80])
     return right
 
 

@@ -249,7 +249,7 @@ def test_essay_questions_beside_them_are_passed_over(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp949"])
 def test_a_spreadsheets_file_is_read(tmp_path: Path, delimiter: str, encoding: str) -> None:
     stream = io.StringIO()
     writer = csv.writer(stream, delimiter=delimiter)
@@ -294,11 +294,17 @@ def test_a_quote_that_is_never_closed_is_named_and_what_stands_before_it_counts(
         ("own.csv", b"", "no questions"),
         ("own.csv", HEADER.encode(), "no questions"),
         ("own.jsonl", b"\n\n", "no questions"),
-        ("own.csv", b"question,answer\nWhich?,a\n", "no column option_a and no option_b"),
+        ("own.csv", b"question,answer\nWhich?,a\n", "no column option_a, option_b"),
         ("own.csv", b"question,answer,answer,option_a,option_b\nq,a,a,a,b\n", "two columns named answer"),
         ("own.json", b'[\n{"question": "Which?"}\n]', "one JSON list"),
         ("own.xlsx", b"PK\x03\x04rest", "Excel workbook"),
-        ("own.csv", "question,안압\n".encode("cp949"), "not UTF-8 from line 1"),
+        ("own.csv", "question,안압\n".encode("cp949"), "no column option_a, option_b, answer"),
+        (
+            "own.csv",
+            "a\n’café’, ‘naïve’ é\n".encode("cp1252"),
+            "neither UTF-8 nor Korean text in CP949, from line 2",
+        ),
+        ("own.csv", b"question\n\x81", "neither UTF-8 nor Korean"),
         ("own.csv", b"question\0", "zero bytes"),
     ],
 )
@@ -323,3 +329,18 @@ def test_controls_of_a_terminal_are_dropped_and_markup_stays(tmp_path: Path) -> 
     (question,) = read_quiz_file(jsonl(tmp_path, row)).questions
     assert question.question == "Which ]52;c;x[bold]one[/bold]?"
     assert question.topic == "[2Jx"
+
+
+def test_every_problem_of_a_row_says_where_what_and_what_to_do(tmp_path: Path) -> None:
+    file = read_quiz_file(jsonl(tmp_path, SOUND, SOUND | {"answer": "{Zinc}"}))
+    (problem,) = file.problems
+    assert (problem.unit, problem.number, problem.problem) == ("line", 2, "answer")
+    assert problem.values == {"answer": "{Zinc}"}
+    assert "“{Zinc}”" in problem.message
+
+
+def test_a_hundred_thousand_rows_are_read_the_bad_ones_named(tmp_path: Path) -> None:
+    rows = (f"Question {number}?,a,b,,,,,{'b' if number % 1000 else ''}\n" for number in range(100_000))
+    file = read_quiz_file(table(tmp_path, HEADER + "".join(rows)))
+    assert (len(file.questions), len(file.problems)) == (99_900, 100)
+    assert file.problems[-1].number == 99_002

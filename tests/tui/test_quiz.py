@@ -1,98 +1,26 @@
 """The quiz on the screen, driven as a person drives it, with the keyboard and with the mouse."""
 
-import asyncio
-import json
-import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from textual.app import App
-from textual.pilot import Pilot
+from piloting import until
+from quiz_screens import (
+    SIZES,
+    Host,
+    begin,
+    begin_from_anywhere,
+    own_file,
+    question,
+    right_digit,
+    row,
+    rows,
+    shown,
+    wrong_digit,
+)
 from textual.widgets import Static
 
-from ophtimus_edge.specialties.questions import ChoiceQuestion, choice_prompt
-from ophtimus_tui.screens.quiz import QuizScreen
-from ophtimus_tui.texts import Texts
+from ophtimus_edge.specialties.questions import choice_prompt
 from ophtimus_tui.widgets.choice_list import Choice, ChoiceList
-
-SIZES = [(60, 20), (80, 24), (120, 40)]
-
-
-class Host(App[None]):
-    """An app that has the quiz and nothing else."""
-
-    def __init__(self, language: str = "en", path: Path | None = None) -> None:
-        super().__init__()
-        self.texts = Texts(language)
-        self.quiz = QuizScreen(self.texts, path)
-        self.asked: list[str] = []
-        self.left = False
-
-    def on_mount(self) -> None:
-        self.push_screen(self.quiz, self._leave)
-
-    def _leave(self, _result: None) -> None:
-        self.left = True
-
-    def on_quiz_screen_ask_model(self, message: QuizScreen.AskModel) -> None:
-        self.asked.append(message.question_text)
-
-
-async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    for _ in range(int(seconds / 0.05)):
-        if condition():
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError("it did not happen")
-
-
-def rows(app: App[None]) -> list[str]:
-    """The screen, line by line, without its scroll bar."""
-    strips = app.screen._compositor.render_strips()
-    return [re.sub("[▁-█]", " ", "".join(segment.text for segment in strip)) for strip in strips]
-
-
-def shown(app: App[None]) -> str:
-    """Everything on the screen as one line, its wrapping undone."""
-    return " ".join(" ".join(rows(app)).split())
-
-
-def question(app: Host) -> ChoiceQuestion:
-    asked = app.quiz._question()
-    assert asked is not None
-    return asked
-
-
-def right_digit(app: Host) -> str:
-    return str("ABCDE".index(question(app).letter) + 1)
-
-
-def wrong_digit(app: Host) -> str:
-    return "2" if right_digit(app) == "1" else "1"
-
-
-async def begin(app: Host, pilot: Pilot[None]) -> None:
-    """From the start page to the first question, with what stands there."""
-    await until(lambda: app.quiz._state == "menu")
-    await pilot.press("enter")
-    await until(lambda: app.quiz._state == "question")
-    await pilot.pause()
-
-
-def own_file(folder: Path, *questions: dict[str, str]) -> Path:
-    path = folder / "own.jsonl"
-    path.write_text(
-        "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in questions), encoding="utf-8"
-    )
-    return path
-
-
-def row(**changes: str) -> dict[str, str]:
-    return {
-        "question": "Which metal?", "option_a": "Copper", "option_b": "Iron", "explanation": "Because.",
-        "answer": "Copper",
-    } | changes  # fmt: skip
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
@@ -292,12 +220,6 @@ async def test_another_language_is_there_at_once_and_nothing_else_changes() -> N
         assert app.quiz._mark.chosen == 1
 
 
-async def begin_from_anywhere(app: Host, pilot: Pilot[None]) -> None:
-    await pilot.press("1")
-    await until(lambda: app.quiz._state == "question")
-    await pilot.pause()
-
-
 @pytest.mark.parametrize("size", SIZES)
 async def test_long_texts_wrap_and_every_word_can_be_reached(tmp_path: Path, size: tuple[int, int]) -> None:
     def long(name: str) -> str:
@@ -338,82 +260,16 @@ async def test_long_texts_wrap_and_every_word_can_be_reached(tmp_path: Path, siz
         assert app.quiz._body.max_scroll_x == 0
 
 
-async def test_bad_rows_are_said_and_shown_and_the_sound_ones_are_asked(tmp_path: Path) -> None:
-    path = own_file(tmp_path, row(), row(answer="[red]Zinc[/red]"), row(question="둘 중 어느 금속인가?"))
-    app = Host("en", path)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await until(lambda: app.quiz._state == "menu")
-        await pilot.pause()
-        assert "1 row of the file cannot be asked. The other 2 can." in shown(app)
-        assert "own.jsonl" in shown(app)
-        await pilot.press("5")
-        await until(lambda: app.quiz._state == "problems")
-        await pilot.pause()
-        assert "own.jsonl, line 2: its answer, “[red]Zinc[/red]”, is none of its options." in shown(app)
-        assert "Write the answer as the text of the right option" in shown(app)
-        await pilot.press("escape", "4")  # the language
-        await until(lambda: app.quiz._settings is not None and app.quiz._settings.language == "ko")
-        await begin_from_anywhere(app, pilot)
-        assert question(app).question == "둘 중 어느 금속인가?"
-        assert "No topic named" in shown(app)
-
-
-async def test_a_sound_file_says_nothing_of_bad_rows(tmp_path: Path) -> None:
-    app = Host("en", own_file(tmp_path, row(reviewed_by="Dr. Test"), row()))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await until(lambda: app.quiz._state == "menu")
-        await pilot.pause()
-        assert "cannot be asked" not in shown(app)
-        assert "1 of 2 questions were not reviewed" in shown(app)
+async def test_the_smallest_terminal_and_a_changing_one_lose_nothing() -> None:
+    app = Host()
+    async with app.run_test(size=(20, 5)) as pilot:
         await begin(app, pilot)
-        said = set()
-        for _ in range(2):
-            await pilot.press(right_digit(app))
-            await until(lambda: app.quiz._state == "marked")
-            await pilot.pause()
-            said |= {words for words in ("Reviewed by Dr. Test.", "Not reviewed by") if words in shown(app)}
-            await pilot.press("enter")
-            await until(lambda: app.quiz._state != "marked")
-        assert said == {"Reviewed by Dr. Test.", "Not reviewed by"}
-
-
-@pytest.mark.parametrize("content", ["", "question,answer\nWhich?,x\n"])
-async def test_a_file_without_questions_says_what_to_do_and_the_embedded_ones_are_there(
-    tmp_path: Path, content: str
-) -> None:
-    path = tmp_path / "own.csv"
-    path.write_text(content)
-    app = Host("en", path)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await until(lambda: app.quiz._state == "failed")
-        await pilot.pause()
-        assert "option_a" in shown(app)
-        await pilot.press("1")
-        await until(lambda: app.quiz._state == "menu")
-        await begin(app, pilot)
-        assert question(app).language == "en"
-
-
-async def test_a_file_of_bad_rows_alone_offers_no_quiz(tmp_path: Path) -> None:
-    app = Host("ko", own_file(tmp_path, row(answer="Z")))
-    async with app.run_test(size=(60, 20)) as pilot:
-        await until(lambda: app.quiz._state == "menu")
-        await pilot.pause()
-        assert "출제할 수 있는 행이 없습니다" in shown(app)
-        await pilot.press("enter")
-        await until(lambda: app.quiz._state == "problems")
-
-
-async def test_very_many_topics_are_cut_to_those_with_most_questions_and_it_is_said(tmp_path: Path) -> None:
-    path = own_file(tmp_path, *(row(topic=f"t{number:03}") for number in range(120)), row(topic="t119"))
-    app = Host("en", path)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await until(lambda: app.quiz._state == "menu")
-        await pilot.press("2")
-        await until(lambda: app.quiz._state == "topics")
-        await pilot.pause()
-        assert "21 more topics" in shown(app)
-        await pilot.press("up", *["down"] * 99, "enter")
-        await until(lambda: app.quiz._state == "menu")
-        await pilot.pause()
-        assert "Topic: t119 · has 2" in shown(app)
+        before = question(app)
+        await pilot.press(right_digit(app))
+        await until(lambda: app.quiz._state == "marked")
+        for size in ((120, 40), (21, 6), (200, 50), (20, 5), (80, 24)):
+            await pilot.resize_terminal(*size)
+            await until(lambda size=size: len(rows(app)) == size[1])
+        assert app.quiz._mark is not None
+        assert app.quiz._mark.question == before
+        await until(lambda: "Right." in shown(app))

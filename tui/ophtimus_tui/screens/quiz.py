@@ -20,6 +20,8 @@ from ophtimus_edge.errors import OphtimusError
 from ophtimus_edge.specialties.questions import ChoiceQuestion, choice_prompt
 from ophtimus_edge.specialties.quiz import Mark, Quiz, draw
 from ophtimus_edge.specialties.quiz_file import embedded_path, read_quiz_file
+from ophtimus_tui.keys import QUIZ
+from ophtimus_tui.screens.open_quiz import OpenQuizScreen
 from ophtimus_tui.screens.quiz_pages import Page, Pages, Settings
 from ophtimus_tui.texts import Texts
 from ophtimus_tui.widgets.choice_list import ChoiceList
@@ -56,10 +58,7 @@ class QuizScreen(Screen[None]):
     QuizScreen #keys { height: auto; color: $text-muted; padding: 0 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", show=False),
-        Binding("f5", "ask_model", show=False),
-        Binding("pageup", "scroll(-1)", show=False),
-        Binding("pagedown", "scroll(1)", show=False),
+        Binding(key.keys, key.action, show=False) for key in QUIZ if key.action
     ]
 
     @dataclass
@@ -169,9 +168,10 @@ class QuizScreen(Screen[None]):
             self.dismiss()
         elif action == "go on":
             self._go(self._before)
+        elif action == "file":
+            self.app.push_screen(OpenQuizScreen(self._texts), self._open)
         elif action == "embedded":
-            self._path = embedded_path()
-            self._read()
+            self._open(embedded_path())
         elif action == "next" and quiz is not None:
             self._go("question" if quiz.current else "end")
         elif action == "again" and quiz is not None:
@@ -186,6 +186,11 @@ class QuizScreen(Screen[None]):
             self._go("topics")
         elif settings is not None:
             self._set(settings, action)
+
+    def _open(self, path: Path | None) -> None:
+        if path is not None:
+            self._path = path
+            self._read()
 
     def _set(self, settings: Settings, action: str) -> None:
         if action == "begin":

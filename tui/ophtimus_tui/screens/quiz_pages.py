@@ -6,7 +6,9 @@ from ophtimus_edge.errors import OphtimusError
 from ophtimus_edge.specialties.questions import LETTERS, ChoiceQuestion
 from ophtimus_edge.specialties.quiz import Mark, Quiz, Score, languages, topic_title, topics
 from ophtimus_edge.specialties.quiz_file import QuizFile, embedded_path
+from ophtimus_edge.specialties.quiz_problems import QuizFileError, QuizRowError
 from ophtimus_edge.text import sanitize
+from ophtimus_tui.error_texts import said
 from ophtimus_tui.texts import Texts
 
 COUNTS = (5, 10, 20)
@@ -102,8 +104,12 @@ class Pages:
         t = self._texts
         return Page(
             t("quiz.title"),
-            sanitize(f"{error.message}\n{error.hint}"),
-            actions=(("embedded", t("quiz.use_embedded")), ("leave", t("quiz.leave"))),
+            self._of_file(error),
+            actions=(
+                ("embedded", t("quiz.use_embedded")),
+                ("file", t("quiz.open_file")),
+                ("leave", t("quiz.leave")),
+            ),
             keys=self._menu_keys("quiz.key_leave"),
         )
 
@@ -140,6 +146,7 @@ class Pages:
                     else t("quiz.problems_short", count=bad, sound=sound)
                 )
             actions.append(("problems", t("quiz.show_problems", count=len(file.problems))))
+        actions.append(("file", t("quiz.open_file")))
         if own:
             actions.append(("embedded", t("quiz.use_embedded")))
         return Page(
@@ -168,11 +175,12 @@ class Pages:
     def problems(self, file: QuizFile) -> Page:
         """The rows of the file that cannot be asked, each with what to do."""
         t = self._texts
-        lines = [sanitize(f"{problem.message}\n{problem.hint}") for problem in file.problems[:MOST_PROBLEMS]]
+        lines = [self._of_row(problem) for problem in file.problems[:MOST_PROBLEMS]]
         if more := len(file.problems) - len(lines):
             lines.append(t("quiz.problems_more", count=more))
         return Page(
             t("quiz.problems_title"),
+            t("quiz.problems_intro", name=sanitize(file.path.name)),
             actions=(("menu", t("quiz.back")),),
             tail="\n\n".join(lines),
             keys=self._menu_keys("quiz.key_back"),
@@ -279,6 +287,21 @@ class Pages:
             tail="\n\n".join(tail),
             keys=self._menu_keys("quiz.key_leave"),
         )
+
+    def _of_file(self, error: OphtimusError) -> str:
+        """What is wrong with a file and what to do, in the language of the screen."""
+        if not isinstance(error, QuizFileError):
+            return said(error, self._texts)
+        wrong = self._texts(f"quiz.bad_file_{error.problem}", **error.values)
+        to_do = self._texts(f"quiz.bad_file_{error.problem}_do", **error.values)
+        return sanitize(f"{wrong}\n{to_do}")
+
+    def _of_row(self, error: QuizRowError) -> str:
+        """What is wrong with a row and what to do, in the language of the screen."""
+        wrong = self._texts(f"quiz.bad_row_{error.problem}", **error.values)
+        to_do = self._texts(f"quiz.bad_row_{error.problem}_do", **error.values)
+        key = "quiz.at_line" if error.unit == "line" else "quiz.at_row"
+        return sanitize(self._texts(key, number=error.number, problem=wrong) + "\n" + to_do)
 
     def _score(self, score: Score) -> str:
         percent = round(100 * score.right / score.answered)
