@@ -1,10 +1,10 @@
 """The answer on a screen: it grows, follows its width, is selected, and stands what a model may write."""
 
-import asyncio
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import pytest
+from piloting import lines, until
 from textual.app import App, ComposeResult
 from textual.containers import VerticalScroll
 
@@ -26,15 +26,6 @@ KOREAN = """\
 """
 
 
-async def until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    """Wait for something that the answer's updates bring about."""
-    for _ in range(int(seconds / 0.02)):
-        if condition():
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("it did not happen")
-
-
 class Shown(App[None]):
     """An app that shows one answer."""
 
@@ -54,12 +45,7 @@ class Shown(App[None]):
 
 def rows(app: App[None]) -> list[str]:
     """The screen's rows, without the blanks at their ends and the empty rows below."""
-    strips = app.screen._compositor.render_strips()
-    return (
-        "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips)
-        .rstrip()
-        .split("\n")
-    )
+    return "\n".join(line.rstrip() for line in lines(app)).rstrip().split("\n")
 
 
 def on_screen(app: App[None]) -> str:

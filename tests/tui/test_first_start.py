@@ -10,7 +10,7 @@ from textual.widgets import Static
 from ophtimus_tui.screens.first_start import FirstChoices, FirstStartScreen
 from ophtimus_tui.texts import Texts
 from ophtimus_tui.themes import THEMES
-from ophtimus_tui.widgets.choices import Choice
+from ophtimus_tui.widgets.choice_list import Choice
 
 
 class Small(App[FirstChoices]):
@@ -163,3 +163,16 @@ async def test_relabel_writes_the_page_in_the_language_of_the_app() -> None:
         app.screen.relabel()
         await until(lambda: "처음 시작" in shown(app))
         assert all("first start" not in str(one.render()) for one in app.screen.query(Static))
+
+
+async def test_the_smallest_terminal_and_a_changing_one_ask_the_same() -> None:
+    app = Small("en")
+    async with app.run_test(size=(20, 5)) as pilot:
+        await until(lambda: isinstance(app.screen, FirstStartScreen))
+        await pilot.press("1", "enter", "enter", "2")
+        for size in ((120, 40), (21, 6), (200, 50), (20, 5), (80, 24)):
+            await pilot.resize_terminal(*size)
+        await until(lambda: "▸ 2 아무것도 보관하지 않습니다" in shown(app))
+        await pilot.press("enter")
+        await until(lambda: app.chosen is not None)
+        assert app.chosen == FirstChoices("ko", keep_draft=False)

@@ -5,10 +5,14 @@ from piloting import shown, until
 from textual.app import App
 
 from ophtimus_edge import locations
+from ophtimus_tui.keys import Key
 from ophtimus_tui.screens.help import HelpScreen, key_name
 from ophtimus_tui.texts import Texts
 
-KEYS = (("enter", "first_start.about_read"), ("pageup,pagedown", "chat.waiting"), ("ctrl+j", "chat.ready"))
+KEYS = {
+    "help.keys_title": (Key("enter", "", "first_start.about_read"), Key("ctrl+j", "", "chat.ready")),
+    "help.quiz_title": (Key("pageup,pagedown", "", "chat.waiting"),),
+}
 
 
 class Small(App[None]):
@@ -77,6 +81,18 @@ async def test_a_small_screen_scrolls_to_the_end(key: str) -> None:
             if "what you saw" in shown(app):
                 break
         await until(lambda: "what you saw" in shown(app))
+
+
+async def test_the_smallest_terminal_and_a_changing_one_can_be_read_to_the_end() -> None:
+    app = Small()
+    async with app.run_test(size=(20, 5)) as pilot:
+        await until(lambda: "Keys" in shown(app))
+        for size in ((120, 40), (21, 6), (200, 50), (20, 5)):
+            await pilot.resize_terminal(*size)
+        await pilot.press("end")
+        await until(lambda: "saw." in shown(app))
+        await pilot.press("escape")
+        await until(lambda: app.closed)
 
 
 async def test_relabel_writes_it_in_the_other_language() -> None:

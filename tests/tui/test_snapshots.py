@@ -1,4 +1,4 @@
-"""How the screens look, at three sizes, in both languages and themes; looked at by a person when they change."""
+"""How the chat screen looks, at three sizes, in both languages and themes; looked at by a person when they change."""
 
 import datetime
 from collections.abc import Callable
@@ -88,26 +88,3 @@ def test_an_emergency_with_an_answer_that_was_chosen(
 
     app = opened(language, "dark", max_tokens=1)
     assert snap_compare(app, terminal_size=size, run_before=answered)
-
-
-@pytest.mark.parametrize("language", ["en", "ko"])
-def test_the_first_start(snap_compare: Compare, language: str) -> None:
-    async def second_page(pilot: Pilot[None]) -> None:
-        await pilot.press("enter")
-        await pilot.pause()
-
-    app = opened(language, "dark", first_start_done=0)
-    assert snap_compare(app, terminal_size=(80, 24), run_before=second_page)
-
-
-@pytest.mark.parametrize("language", ["en", "ko"])
-def test_the_quiz(snap_compare: Compare, language: str) -> None:
-    async def started(pilot: Pilot[None]) -> None:
-        app = pilot.app
-        assert isinstance(app, OphtimusApp)
-        await until(lambda: ("ready" if language == "en" else "준비됨") in shown(app))
-        app.action_quiz()
-        await pilot.pause()
-        await until(lambda: "Esc" in shown(app))
-
-    assert snap_compare(opened(language, "dark"), terminal_size=(80, 24), run_before=started)

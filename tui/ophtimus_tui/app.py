@@ -20,7 +20,7 @@ from ophtimus_edge.models import store
 from ophtimus_edge.models.store import ChosenModel
 from ophtimus_edge.specialties import roles
 from ophtimus_tui import themes
-from ophtimus_tui.keys import CHAT
+from ophtimus_tui.keys import CHAT, EVERYWHERE, MODELS, QUIZ
 from ophtimus_tui.screens.chat import ChatScreen
 from ophtimus_tui.screens.choose import ChooseScreen
 from ophtimus_tui.screens.first_start import FirstChoices, FirstStartScreen
@@ -39,7 +39,11 @@ class OphtimusApp(App[None]):
     """
 
     TITLE = "Ophtimus"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "quit", show=False, priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        # Not over a screen's own F1: help closes with it.
+        Binding(key.keys, key.action, show=False, priority=key.keys != "f1")
+        for key in EVERYWHERE
+    ]
 
     def __init__(
         self, model: ChosenModel, language: str, chosen: settings.Settings | None = None, problem: str = ""
@@ -104,10 +108,9 @@ class OphtimusApp(App[None]):
     # Commands, for keys, palette and mouse
 
     def get_system_commands(self, screen: Screen[object]) -> Iterator[SystemCommand]:
-        """Every command of the chat screen, by what it does."""
-        if not isinstance(screen, ChatScreen):
-            return
-        for key in CHAT:
+        """Every command of the chat screen, by what it does; elsewhere those of every screen."""
+        chatting = isinstance(screen, ChatScreen)
+        for key in CHAT if chatting else EVERYWHERE:
             if key.in_palette and key.action:
                 owner = "app" if hasattr(self, f"action_{key.action.partition('(')[0]}") else "screen"
                 yield SystemCommand(
@@ -115,7 +118,8 @@ class OphtimusApp(App[None]):
                     key.keys,
                     partial(self.run_action, f"{owner}.{key.action}", screen),
                 )
-        yield SystemCommand(self.texts("keys.quiz"), "", self.action_quiz)
+        if chatting:
+            yield SystemCommand(self.texts("keys.quiz"), "", self.action_quiz)
 
     def action_palette(self) -> None:
         """Every command, by name."""
@@ -123,7 +127,8 @@ class OphtimusApp(App[None]):
 
     def action_help(self) -> None:
         """Keys, safety lines, what is stored."""
-        self.push_screen(HelpScreen(self.texts, [(key.keys, key.sentence) for key in CHAT]))
+        sections = {"help.keys_title": CHAT, "help.models_title": MODELS, "help.quiz_title": QUIZ}
+        self.push_screen(HelpScreen(self.texts, sections))
 
     @work
     async def action_models(self) -> None:

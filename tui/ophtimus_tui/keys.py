@@ -1,4 +1,4 @@
-"""The keys of the chat screen, as data: its bindings, its help and its palette are made from them.
+"""The keys of the app, as data: bindings, help and palette are made from them.
 
 No key is a letter by itself: in Hangul mode letter keys send syllables. F3, F7 and F8 are kept free for
 finding, flagging and locking.
@@ -49,4 +49,30 @@ CHAT: tuple[Key, ...] = (
     Key("ctrl+l", "language", "keys.language"),
     Key("ctrl+p", "palette", "keys.palette", "keys.ctrl_p", in_palette=False),
     Key("ctrl+q", "quit", "keys.quit"),
+)
+
+EVERYWHERE: tuple[Key, ...] = tuple(
+    key for key in CHAT if key.action in {"help", "theme", "language", "quit"}
+)
+"""The keys of CHAT that do the same on every screen."""
+
+MODELS: tuple[Key, ...] = (
+    Key("up,down", "", "help.models_move"),
+    Key("enter", "", "help.models_use"),
+    Key("f2", "add", "help.models_add"),
+    Key("f6", "verify", "help.models_verify"),
+    Key("delete", "remove", "help.models_remove"),
+    Key("pageup", "read_on(-1)", "help.models_read_back"),
+    Key("pagedown", "read_on(1)", "help.models_read_on"),
+    Key("escape", "back", "help.models_back"),
+)
+
+QUIZ: tuple[Key, ...] = (
+    Key("up,down", "", "help.quiz_move"),
+    Key("1", "", "help.quiz_digit"),
+    Key("enter", "", "help.quiz_take"),
+    Key("f5", "ask_model", "help.quiz_ask"),
+    Key("pageup", "scroll(-1)", "help.quiz_page_up"),
+    Key("pagedown", "scroll(1)", "help.quiz_page_down"),
+    Key("escape", "leave", "help.quiz_leave"),
 )

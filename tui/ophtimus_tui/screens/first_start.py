@@ -11,7 +11,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from ophtimus_tui.texts import Texts
-from ophtimus_tui.widgets.choices import Choices
+from ophtimus_tui.widgets.choice_list import ChoiceList
 from ophtimus_tui.widgets.pressable import Pressable
 
 _LANGUAGES = ("ko", "en")  # in the order in which they are offered
@@ -33,8 +33,9 @@ class FirstChoices(msgspec.Struct, frozen=True):
 class FirstStartScreen(Screen[FirstChoices]):
     """Asks for the language, says what this is, asks what may be kept; ends with what was chosen.
 
-    Enter takes what is marked, which is a page's default at first. Escape takes what is marked and the
-    defaults of the pages that follow. The language is switched as soon as it is marked.
+    Digits, arrows and the mouse mark an answer. Enter takes what is marked, which is a page's default at
+    first. Escape takes what is marked and the defaults of the pages that follow. The language is switched
+    as soon as it is marked.
     """
 
     DEFAULT_CSS = """
@@ -46,18 +47,17 @@ class FirstStartScreen(Screen[FirstChoices]):
     FirstStartScreen #title { text-style: bold; margin: 0 0 1 0; }
     FirstStartScreen #text { height: auto; }
     FirstStartScreen #question { text-style: bold; margin: 1 0 0 0; }
+    FirstStartScreen #choices { margin: 1 0; }
     FirstStartScreen #keys { width: 100%; max-width: 76; height: 1; padding: 0 1; }
     FirstStartScreen .absent { display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "take", show=False, priority=True),
-        Binding("escape", "take_all", show=False, priority=True),
-        Binding("left", "back", show=False, priority=True),
-        Binding("up", "move(-1)", show=False, priority=True),
-        Binding("down", "move(1)", show=False, priority=True),
+        # Behind the list's own keys: what was marked just before is marked by then.
+        Binding("enter", "take", show=False),
+        Binding("escape", "take_all", show=False),
+        Binding("left", "back", show=False),
         Binding("pageup", "scroll(-1)", show=False, priority=True),
         Binding("pagedown", "scroll(1)", show=False, priority=True),
-        *(Binding(str(digit), f"mark({digit - 1})", show=False, priority=True) for digit in range(1, 4)),
     ]
 
     def __init__(self, texts: Texts) -> None:
@@ -74,7 +74,7 @@ class FirstStartScreen(Screen[FirstChoices]):
         self._title = Static("", id="title", markup=False)
         self._text = Static("", id="text", markup=False)
         self._question = Static("", id="question", markup=False)
-        self._choices = Choices()
+        self._choices = ChoiceList(id="choices", marks=True)
         self._body = VerticalScroll(self._text, id="reading")
         self._enter = Pressable("", id="enter")
         self._back = Pressable("", id="back")
@@ -93,39 +93,46 @@ class FirstStartScreen(Screen[FirstChoices]):
             yield self._escape
             yield self._back
 
-    async def on_mount(self) -> None:
+    def on_mount(self) -> None:
         """Open the first page."""
         self._body.can_focus = False
-        await self._open(0)
+        self._open(0)
 
     def relabel(self) -> None:
-        """Write everything anew, in the language that is spoken now."""
+        """Write everything anew, in the language that is spoken now, which may have been switched by its key."""
+        self._marked[0] = _LANGUAGES.index(self._texts.language)
         page = _PAGES[self._page]
         self._step.update(self._texts("first_start.step", number=self._page + 1, count=len(_PAGES)))
         self._title.update(self._texts(f"first_start.{page}_title"))
         text = "" if page == "language" else self._texts(f"first_start.{page}_text")
         self._text.update(text)
         self._question.update(self._texts(f"first_start.{page}_question"))
-        self._choices.relabel(self._answers())
+        self._choices.show(self._answers(), at=self._marked[self._page])
         self._enter.update(self._texts("first_start.enter"))
         self._escape.update(self._texts("first_start.escape"))
         self._back.update(self._texts("first_start.back"))
         self._back.set_class(self._page == 0, "absent")
         self._escape.set_class(self._page == len(_PAGES) - 1, "absent")
 
-    @on(Choices.Marked)
-    def marked(self, event: Choices.Marked) -> None:
+    @on(ChoiceList.Marked)
+    def marked(self) -> None:
         """Remember it; a language is spoken at once."""
-        self._marked[self._page] = event.index
-        if _PAGES[self._page] == "language":
-            self._texts.switch(_LANGUAGES[event.index])
-            self.relabel()
+        self._remember()
+        self.relabel()
 
+    def _remember(self) -> None:
+        """Keep what is marked on this page."""
+        if self._choices.at is not None:
+            self._marked[self._page] = self._choices.at
+        if _PAGES[self._page] == "language":
+            self._texts.switch(_LANGUAGES[self._marked[0]])
+
+    @on(ChoiceList.Chosen)
     @on(Pressable.Pressed, "#enter")
-    async def action_take(self) -> None:
+    def action_take(self) -> None:
         """Take what is marked, and go on."""
         if self._page + 1 < len(_PAGES):
-            await self._open(self._page + 1)
+            self._open(self._page + 1)
         else:
             self._end()
 
@@ -135,22 +142,14 @@ class FirstStartScreen(Screen[FirstChoices]):
         self._end()
 
     @on(Pressable.Pressed, "#back")
-    async def action_back(self) -> None:
+    def action_back(self) -> None:
         """Go back a page."""
         if self._page > 0:
-            await self._open(self._page - 1)
+            self._open(self._page - 1)
 
     def on_resize(self) -> None:
         """Let the text scroll where the screen is low: question and answers stay in sight."""
         self.call_after_refresh(self._fit)
-
-    def action_move(self, by: int) -> None:
-        """Move the mark."""
-        self._choices.mark(self._choices.marked + by)
-
-    def action_mark(self, index: int) -> None:
-        """Mark the answer of a digit."""
-        self._choices.mark(index)
 
     def action_scroll(self, pages: int) -> None:
         """Move a page that is longer than the screen."""
@@ -159,10 +158,11 @@ class FirstStartScreen(Screen[FirstChoices]):
         else:
             self._body.scroll_page_down()
 
-    async def _open(self, page: int) -> None:
+    def _open(self, page: int) -> None:
+        self._remember()
         self._page = page
-        await self._choices.offer(self._answers(), self._marked[page])
         self.relabel()
+        self._choices.focus()
         self._body.scroll_home(animate=False)
         self.call_after_refresh(self._fit)
 
@@ -178,5 +178,6 @@ class FirstStartScreen(Screen[FirstChoices]):
         return [self._texts("first_start.history_draft"), self._texts("first_start.history_nothing")]
 
     def _end(self) -> None:
+        self._remember()
         language, _, history = self._marked
         self.dismiss(FirstChoices(_LANGUAGES[language], keep_draft=history == 0))

@@ -1,8 +1,11 @@
 """Help: the keys, what the lines around an answer mean, what is stored where, and how to report a fault."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+from rich.cells import cell_len
+from rich.table import Table
+from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -12,10 +15,11 @@ from textual.widgets import Static
 
 from ophtimus_edge import locations
 from ophtimus_edge.text import sanitize
+from ophtimus_tui.keys import Key
 from ophtimus_tui.texts import Texts
 from ophtimus_tui.widgets.pressable import Pressable
 
-Keys = Sequence[tuple[str, str]]
+Keys = Sequence[Key]
 _NAMES = {
     "escape": "Esc", "enter": "Enter", "pageup": "PgUp", "pagedown": "PgDn", "up": "↑", "down": "↓",
     "left": "←", "right": "→", "space": "Space", "tab": "Tab", "home": "Home", "end": "End",
@@ -34,7 +38,7 @@ def key_name(keys: str) -> str:
 class HelpScreen(Screen[None]):
     """All of it on one page that scrolls; Escape or F1 closes it.
 
-    The keys are handed in by the caller, from the same tuple that binds them, so that what stands here
+    The keys are handed in by the caller, from the same tuples that bind them, so that what stands here
     is what the keys do.
     """
 
@@ -50,19 +54,19 @@ class HelpScreen(Screen[None]):
         Binding("f1", "close", show=False, priority=True),
     ]
 
-    def __init__(self, texts: Texts, keys: Keys) -> None:
+    def __init__(self, texts: Texts, keys: Mapping[str, Keys]) -> None:
         """Make the screen.
 
         Args:
-            keys: each key as Textual names it, several with commas between them, and the key of the sentence
-                that says what it does.
+            keys: those of each screen, by the key of the sentence that stands above them.
         """
         super().__init__()
         self._texts = texts
         self._keys = keys
         self._page = VerticalScroll(id="help")
-        self._titles = {name: Static("", classes="title", markup=False) for name in ("keys", *_SECTIONS)}
-        self._bodies = {name: Static("", markup=False) for name in ("keys", *_SECTIONS)}
+        titles = [*keys, *(f"help.{name}_title" for name in _SECTIONS)]
+        self._titles = {name: Static("", classes="title", markup=False) for name in titles}
+        self._bodies = {name: Static("", markup=False) for name in titles}
         self._close = Pressable("", id="close")
 
     def compose(self) -> ComposeResult:
@@ -81,17 +85,13 @@ class HelpScreen(Screen[None]):
     def relabel(self) -> None:
         """Write everything anew, in the language that is spoken now."""
         for name, title in self._titles.items():
-            title.update(self._texts(f"help.{name}_title"))
-        names = [key_name(keys) for keys, _ in self._keys]
-        width = max((len(name) for name in names), default=0)
-        self._bodies["keys"].update(
-            "\n".join(
-                f"{name:<{width}}  {self._texts(key)}"
-                for name, (_, key) in zip(names, self._keys, strict=True)
-            )
-        )
-        self._bodies["safety"].update(self._texts("help.safety_text"))
-        self._bodies["stored"].update(
+            title.update(self._texts(name))
+        names = [key_name(key.keys) for keys in self._keys.values() for key in keys]
+        width = max((cell_len(name) for name in names), default=0)
+        for name, keys in self._keys.items():
+            self._bodies[name].update(self._table(keys, width))
+        self._bodies["help.safety_title"].update(self._texts("help.safety_text"))
+        self._bodies["help.stored_title"].update(
             self._texts(
                 "help.stored_text",
                 settings=_shown(locations.settings_file()),
@@ -100,8 +100,18 @@ class HelpScreen(Screen[None]):
                 log=_shown(locations.engine_log()),
             )
         )
-        self._bodies["fault"].update(self._texts("help.fault_text"))
+        self._bodies["help.fault_title"].update(self._texts("help.fault_text"))
         self._close.update(self._texts("help.close"))
+
+    def _table(self, keys: Keys, width: int) -> Table:
+        """Keys beside what they do, which wraps in its own column."""
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_column(no_wrap=True, min_width=width)
+        table.add_column()
+        for key in keys:
+            # A Text, since a str would be read as markup.
+            table.add_row(Text(key_name(key.keys)), Text(self._texts(key.sentence)))
+        return table
 
     @on(Pressable.Pressed, "#close")
     def action_close(self) -> None:

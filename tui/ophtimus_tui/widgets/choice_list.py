@@ -1,4 +1,4 @@
-"""A list to choose from, by digit, by arrows and Enter, or with the mouse."""
+"""A list to choose from, by digit, by arrows and Enter, or with the mouse; or to mark one of, and take it then."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -63,6 +63,9 @@ class ChoiceList(Vertical, can_focus=True):
 
     Lines are kept and written anew, so that another page or another language is there at once. At
     either end the arrows go on to what the list stands in, which scrolls.
+
+    Args:
+        marks: digits and the mouse only mark a line, and Enter takes it; without it they take it at once.
     """
 
     DEFAULT_CSS = """
@@ -85,8 +88,20 @@ class ChoiceList(Vertical, can_focus=True):
         choices: "ChoiceList"
         place: int
 
-    def __init__(self, *, id: str) -> None:  # noqa: A002 (Textual's own name for it)
+    @dataclass
+    class Marked(Message):
+        """Another line is marked: what Enter would take.
+
+        Attributes:
+            place: from 0.
+        """
+
+        choices: "ChoiceList"
+        place: int
+
+    def __init__(self, *, id: str, marks: bool = False) -> None:  # noqa: A002 (Textual's own name for it)
         super().__init__(id=id)
+        self._marks = marks
         self._texts: tuple[str, ...] = ()
         self._signs: tuple[str, ...] = ()
         self._lines: list[Choice] = []
@@ -122,28 +137,38 @@ class ChoiceList(Vertical, can_focus=True):
         to = (0 if by > 0 else last) if self.at is None else self.at + by
         if not 0 <= to <= last:
             raise SkipAction
-        self.at = to
-        self._write()
-        self._lines[to].scroll_visible()
+        self._mark(to)
 
     def action_choose(self) -> None:
         """Take the line that is marked."""
-        self._choose(self.at)
+        if self._open and self.at is not None:
+            self.post_message(self.Chosen(self, self.at))
 
     def on_key(self, event: events.Key) -> None:
-        """A digit takes its line."""
+        """A digit takes its line, or marks it."""
         if event.key in {str(digit) for digit in range(1, _DIGITS + 1)}:
             event.stop()
-            self._choose(int(event.key) - 1)
+            self._pick(int(event.key) - 1)
 
     def on_choice_clicked(self, clicked: Choice.Clicked) -> None:
-        """A click takes its line."""
+        """A click takes its line, or marks it."""
         clicked.stop()
-        self._choose(clicked.place)
+        self._pick(clicked.place)
 
-    def _choose(self, place: int | None) -> None:
-        if self._open and place is not None and place < len(self._texts):
+    def _pick(self, place: int) -> None:
+        if not self._open or place >= len(self._texts):
+            return
+        if self._marks:
+            self._mark(place)
+        else:
             self.post_message(self.Chosen(self, place))
+
+    def _mark(self, place: int) -> None:
+        if place != self.at:
+            self.at = place
+            self._write()
+            self._lines[place].scroll_visible()
+            self.post_message(self.Marked(self, place))
 
     def _write(self) -> None:
         for line in self._lines:
