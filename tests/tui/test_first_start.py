@@ -102,7 +102,7 @@ async def test_a_page_can_be_gone_back_to_and_keeps_what_was_marked() -> None:
 async def test_the_mouse_does_all_of_it() -> None:
     app = Small("en")
     async with app.run_test(size=(100, 32)) as pilot:
-        await until(lambda: len(app.screen.query(Choice)) == 2)
+        await until(lambda: "▸ 2 English" in shown(app))
         await pilot.click(next(iter(app.screen.query(Choice))))
         await until(lambda: "처음 시작" in shown(app))
         await pilot.click("#enter")

@@ -8,7 +8,7 @@ import pytest
 from model_screens import SIZES, Host, open_add, said
 from piloting import lines, shown, until
 from stored_models import flip
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from ophtimus_edge.models import installing, inventory, store
 from ophtimus_edge.models.chunked_copy import CHUNK_BYTES
@@ -17,6 +17,11 @@ from ophtimus_tui.screens.add_model import AddModelScreen
 from ophtimus_tui.widgets.place_tree import PlaceTree
 
 pytestmark = pytest.mark.usefixtures("no_places")
+
+
+def told(app: Host) -> str:
+    """What the dialog says, its wrapping undone: a border stands between its lines on the screen."""
+    return str(app.screen.query_one("#said", Static).content)
 
 
 async def test_a_copy_shows_how_far_it_is_stops_and_goes_on(
@@ -70,11 +75,11 @@ async def test_what_cannot_be_added_is_said_in_its_place_with_what_to_do(
     async with app.run_test(size=(80, 24)) as pilot:
         await open_add(pilot, app, tmp_path / "missing")
         await pilot.press("enter")
-        await until(lambda: "there is no model at" in shown(app) and "Name a model folder" in shown(app))
+        await until(lambda: "there is no model at" in told(app) and "Name a model folder" in told(app))
         app.screen.query_one(Input).value = f"'{source}'"  # as a terminal writes a file dragged into it
         await pilot.press("enter")
-        await until(lambda: "is damaged between its bytes" in shown(app))
-        assert "Copy it again" in shown(app)
+        await until(lambda: "is damaged between its bytes" in told(app))
+        assert "Copy it again" in told(app)
         assert store.installed() == []
         flip(source / "tiny-BF16.gguf", 200_000)
         await pilot.press("enter")

@@ -145,7 +145,7 @@ async def still(pilot: Pilot[None], *words: str) -> None:
 def test_the_models(snap_compare: Compare, size: tuple[int, int], language: str, theme: str) -> None:
     async def on_the_recommended(pilot: Pilot[None]) -> None:
         await still(pilot, "BF16")
-        await pilot.press("down", "down", "down")
+        await pilot.press("down", "down")
         await still(pilot, "★ Q4_K_M", "9.00 GiB")
 
     app = Picture(language, theme, lambda texts: ModelsScreen(texts, store.choose(), Foreseen()))

@@ -4,12 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from rich.cells import cell_len
-from rich.table import Table
-from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
+from textual.containers import Horizontal, VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Static
 
@@ -33,6 +31,32 @@ def key_name(keys: str) -> str:
     return ", ".join(
         "+".join(_NAMES.get(part, part.upper()) for part in key.strip().split("+")) for key in keys.split(",")
     )
+
+
+class _KeyLine(Horizontal):
+    """A key beside what it does, which wraps in its own column."""
+
+    DEFAULT_CSS = """
+    _KeyLine { width: 100%; max-width: 100; height: auto; }
+    _KeyLine > Static { height: auto; }
+    _KeyLine > .sentence { width: 1fr; }
+    """
+
+    def __init__(self, key: Key, width: int) -> None:
+        super().__init__()
+        self._key = key
+        self._name_of_key = Static(key_name(key.keys), markup=False)
+        self._name_of_key.styles.width = width + 2
+        self._sentence = Static("", classes="sentence", markup=False)
+
+    def compose(self) -> ComposeResult:
+        """The key, then the sentence."""
+        yield self._name_of_key
+        yield self._sentence
+
+    def relabel(self, texts: Texts) -> None:
+        """Say what it does in the language that is spoken now."""
+        self._sentence.update(texts(self._key.sentence))
 
 
 class HelpScreen(Screen[None]):
@@ -64,17 +88,23 @@ class HelpScreen(Screen[None]):
         self._texts = texts
         self._keys = keys
         self._page = VerticalScroll(id="help")
-        titles = [*keys, *(f"help.{name}_title" for name in _SECTIONS)]
-        self._titles = {name: Static("", classes="title", markup=False) for name in titles}
-        self._bodies = {name: Static("", markup=False) for name in titles}
+        sections = [f"help.{name}_title" for name in _SECTIONS]
+        self._titles = {name: Static("", classes="title", markup=False) for name in [*keys, *sections]}
+        self._bodies = {name: Static("", markup=False) for name in sections}
         self._close = Pressable("", id="close")
 
     def compose(self) -> ComposeResult:
         """The sections, and the line that closes."""
         with self._page:
+            width = max(
+                (cell_len(key_name(key.keys)) for keys in self._keys.values() for key in keys), default=0
+            )
             for name, title in self._titles.items():
                 yield title
-                yield self._bodies[name]
+                for key in self._keys.get(name, ()):
+                    yield _KeyLine(key, width)
+                if name in self._bodies:
+                    yield self._bodies[name]
         yield self._close
 
     def on_mount(self) -> None:
@@ -86,10 +116,8 @@ class HelpScreen(Screen[None]):
         """Write everything anew, in the language that is spoken now."""
         for name, title in self._titles.items():
             title.update(self._texts(name))
-        names = [key_name(key.keys) for keys in self._keys.values() for key in keys]
-        width = max((cell_len(name) for name in names), default=0)
-        for name, keys in self._keys.items():
-            self._bodies[name].update(self._table(keys, width))
+        for line in self.query(_KeyLine):
+            line.relabel(self._texts)
         self._bodies["help.safety_title"].update(self._texts("help.safety_text"))
         self._bodies["help.stored_title"].update(
             self._texts(
@@ -102,16 +130,6 @@ class HelpScreen(Screen[None]):
         )
         self._bodies["help.fault_title"].update(self._texts("help.fault_text"))
         self._close.update(self._texts("help.close"))
-
-    def _table(self, keys: Keys, width: int) -> Table:
-        """Keys beside what they do, which wraps in its own column."""
-        table = Table.grid(padding=(0, 2, 0, 0))
-        table.add_column(no_wrap=True, min_width=width)
-        table.add_column()
-        for key in keys:
-            # A Text, since a str would be read as markup.
-            table.add_row(Text(key_name(key.keys)), Text(self._texts(key.sentence)))
-        return table
 
     @on(Pressable.Pressed, "#close")
     def action_close(self) -> None:

@@ -11,7 +11,7 @@ class PathBox(Input):
     """One line; knows the path that it stands for."""
 
     DEFAULT_CSS = """
-    PathBox { border: none; height: 1; margin: 0 1; padding: 0 1; }
+    PathBox { border: none; height: 1; margin: 0 1; padding: 0 1; background: $panel; }
     """
 
     def __init__(self) -> None:

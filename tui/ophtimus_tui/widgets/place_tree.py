@@ -18,6 +18,7 @@ from ophtimus_tui.sizes import size
 from ophtimus_tui.texts import Texts
 
 MOST_ENTRIES = 500  # of one folder; a stick may hold thousands of pictures' folders
+_SAID_FROM_BYTES = 100 << 10  # less would be 0.0 MiB
 Kind = Literal["stick", "home", "folder", "model", "file", "empty", "unreadable", "no stick", "more"]
 
 
@@ -141,7 +142,8 @@ class PlaceTree(Tree[Entry]):
         if entry.kind == "model":
             return Text(texts("models.tree_model", name=name), style="bold")
         if entry.kind == "file":
-            return Text(f"{name} · {size(entry.size_bytes)}", style="bold")
+            large = entry.size_bytes >= _SAID_FROM_BYTES
+            return Text(f"{name} · {size(entry.size_bytes)}" if large else name, style="bold")
         if entry.kind == "stick":
             return Text(texts("models.tree_stick", name=name, path=line(str(entry.path))))
         if entry.kind == "home":
