@@ -232,7 +232,7 @@ async def test_opening_no_file_leaves_the_page_as_it_was(tmp_path: Path) -> None
 async def test_hostile_texts_are_shown_as_the_text_that_they_are(tmp_path: Path) -> None:
     path = own_file(
         tmp_path,
-        row(question=HOSTILE, option_a=HOSTILE, topic=HOSTILE, explanation=HOSTILE, reviewed_by=HOSTILE),
+        row(question=HOSTILE, option_b=HOSTILE, topic=HOSTILE, explanation=HOSTILE, reviewed_by=HOSTILE),
         row(answer=HOSTILE),
         row(question=HOSTILE, language=HOSTILE),
     )
