@@ -26,7 +26,7 @@ from ophtimus_edge.text import sanitize
 
 MOST_BYTES = 256 << 20
 _MOST_TALKS = 100_000
-_MOST_QUESTIONS = 100_000  # of one talk
+_MOST_QUESTIONS = 10_000  # of one talk
 _MOST_REPLIES = 1_000  # to one question
 _MOST_TEXT = 1 << 20  # characters of a question, an answer or a correction
 _MOST_LINE = 2_000  # characters of a name or a title

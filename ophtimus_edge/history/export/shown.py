@@ -48,7 +48,7 @@ def shown(talk: Talk) -> list[Shown]:
 
 
 def origin(reply: Reply, say: Sentences) -> list[tuple[str, str]]:
-    """Where an answer is from and how it ended: labels and values."""
+    """Where an answer is from, how it ended and when it was flagged: labels and values."""
     how = reply.provenance
     lines = [
         (say("label_model"), how.model),
@@ -68,7 +68,6 @@ def origin(reply: Reply, say: Sentences) -> list[tuple[str, str]]:
     if reply.keep:
         lines.append((say("label_keep"), say("yes")))
     if reply.flag:
-        lines.append((say("label_flag"), flag_title(reply.flag, say)))
         lines.append((say("label_flagged_at"), moment(reply.flag.at)))
     return lines
 

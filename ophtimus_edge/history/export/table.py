@@ -26,7 +26,7 @@ from ophtimus_edge.text import sanitize
 _BETWEEN = " | "
 _COLUMNS = (
     "column_talk", "column_number", "column_branch", "column_asked_at", "column_question",
-    "column_answer_version", "column_answer", "label_finish", "label_flag", "column_correction",
+    "column_answer_version", "label_flag", "column_answer", "column_correction", "label_finish",
     "label_model", "label_version", "label_level", "label_sha256", "label_role", "label_temperature",
     "label_seed", "label_again", "label_begun_at", "label_tokens", "label_note", "column_notices",
     "column_dropped", "column_not_advice", "column_talk_id",
@@ -62,18 +62,18 @@ def read(content: bytes) -> list[dict[str, str]]:
 
 def _cells(talk: Talk, item: Shown, say: Sentences) -> list[str]:
     question, reply = item.question, item.reply
-    place = [talk.title, str(item.number), _of(item.branch), moment(question.asked_at), question.text]
+    place = [talk.title, str(item.number), _of(item.branch, say), moment(question.asked_at), question.text]
     if reply is None:
         return [*place, *[""] * (len(_COLUMNS) - len(place) - 1), talk.id]
     how, flag = reply.provenance, reply.flag
     notices = [say("demonstration")] if is_demonstration(how) else []
     return [
         *place,
-        _of(item.version),
+        _of(item.version, say),
+        flag_title(flag, say) if flag else "",  # before the answer: a cell cannot be struck through
         reply.text,
-        say(f"finish_{reply.finish}"),
-        flag_title(flag, say) if flag else "",
         flag.correction if flag else "",
+        say(f"finish_{reply.finish}"),
         how.model,
         how.version,
         how.level,
@@ -92,6 +92,6 @@ def _cells(talk: Talk, item: Shown, say: Sentences) -> list[str]:
     ]
 
 
-def _of(place: tuple[int, int]) -> str:
-    """Such as "2 of 3" in letters that no spreadsheet takes for a date."""
-    return f"{place[0]} ({place[1]})" if place[1] > 1 else str(place[0])
+def _of(place: tuple[int, int], say: Sentences) -> str:
+    """Such as "1 of 2", in words: a spreadsheet takes 1/2 for a date."""
+    return say("of", place=place[0], count=place[1]) if place[1] > 1 else str(place[0])

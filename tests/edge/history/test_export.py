@@ -176,7 +176,7 @@ def test_other_versions_and_branches_are_said_to_be_there() -> None:
     assert "Answer · version 2 of 2" in page
     assert "first" not in page
     (row,) = table.read(render([talk], "csv"))
-    assert (row["Branch"], row["Answer version"]) == ("1 (2)", "2 (2)")
+    assert (row["Branch"], row["Answer version"]) == ("1 of 2", "2 of 2")
     everything = render([talk], "json").decode()
     assert all(word in everything for word in ("first", "other", "one, edited"))
 
