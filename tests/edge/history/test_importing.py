@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from talks import AT, HOW, talk_with, talks
 
 from ophtimus_edge.errors import FormatVersionError, HistoryImportError
@@ -269,3 +270,39 @@ def test_a_file_beyond_the_bound_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     assert talks_of(data)
     with pytest.raises(HistoryImportError, match="larger than"):
         talks_of(data + b" ")
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Where something stands in a document."""
+    entries: list[tuple[Any, Any]] = []
+    if isinstance(value, dict):
+        entries = list(value.items())
+    elif isinstance(value, list):
+        entries = list(enumerate(value))
+    found = [path] if path else []
+    return found + [place for key, entry in entries for place in places(entry, (*path, key))]
+
+
+values = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+    | st.sampled_from([[], {}, [[]], "9999-12-31T23:59:59-23:59", "1970-01-01T00:00:00+23:59"])
+)  # fmt: skip
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_whatever_stands_anywhere_is_refused_or_becomes_a_talk_that_stays_the_same(
+    data: st.DataObject,
+) -> None:
+    value = document()
+    place = data.draw(st.sampled_from(places(value)))
+    holder = value
+    for key in place[:-1]:
+        holder = holder[key]
+    holder[place[-1]] = data.draw(values)
+    try:
+        taken = talks_of(encoded(value))
+    except (HistoryImportError, FormatVersionError):
+        return
+    assert talks_of(render(taken, "json")) == taken
+    assert all(render(taken, kind) for kind in ("md", "csv", "html"))
