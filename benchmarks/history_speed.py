@@ -33,7 +33,7 @@ class Writer:
     """Messages of words as frequent as in running text."""
 
     def __init__(self) -> None:
-        self._drawn = random.Random(7)
+        self._drawn = random.Random(7)  # noqa: S311
         letters, syllables = "etaoinshrdlucmfwypvbgk", [chr(0xAC00 + 28 * at) for at in range(399)]
         self.english = self._words(letters, 2, 10)
         self.korean = self._words(syllables, 1, 5)

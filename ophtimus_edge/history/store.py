@@ -5,6 +5,7 @@ power cut, loses nothing that was kept before. A second program that opens the s
 """
 
 import contextlib
+import datetime
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -136,12 +137,12 @@ class Store:
     def begin(self, talk: Talk) -> None:
         """Keep a new talk with what it holds, an imported one for example; it may be empty."""
         with self._writing() as connection:
-            at = changed_at(talk).isoformat()
+            begun_at = talk.begun_at.isoformat()
             connection.execute(
-                "INSERT INTO talks(id, title, begun_at, changed_at) VALUES(?, ?, ?, ?) ON CONFLICT(id) DO NOTHING",
-                (talk.id, sanitize(talk.title), talk.begun_at.isoformat(), at),
+                "INSERT INTO talks(id, title, begun_at, changed_at) VALUES(?, '', ?, ?) ON CONFLICT(id) DO NOTHING",
+                (talk.id, begun_at, begun_at),
             )
-            self._keep_talk(connection, talk)
+            self._keep_talk(connection, talk, changed_at(talk))
             for question in talk.questions:
                 self._keep_question(connection, talk, question)
                 for reply in question.replies:
@@ -155,7 +156,7 @@ class Store:
             HistoryFullError: the disk is full; the question is not kept.
         """
         with self._writing() as connection:
-            if not self._keep_talk(connection, talk):
+            if not self._keep_talk(connection, talk, question.asked_at):
                 raise not_found()
             self._keep_question(connection, talk, question)
 
@@ -168,7 +169,7 @@ class Store:
             HistoryFullError: the disk is full; what was kept of it before stays.
         """
         with self._writing() as connection:
-            if self._keep_talk(connection, talk):
+            if self._keep_talk(connection, talk, reply.begun_at):
                 self._keep_question(connection, talk, question)
                 self._keep_reply(connection, talk, question, reply)
         self._interrupted.discard(reply.id)
@@ -380,11 +381,12 @@ class Store:
                 self._connection = None
             raise
 
-    def _keep_talk(self, connection: Connection, talk: Talk) -> bool:
+    def _keep_talk(self, connection: Connection, talk: Talk, *said_at: datetime.datetime) -> bool:
+        """Keep a talk's own row; False where there is none."""
         row = connection.execute("SELECT changed_at FROM talks WHERE id = ?", (talk.id,)).fetchone()
         if row is None:
             return False
-        at = latest(schema.moment(row[0]), changed_at(talk))
+        at = latest(schema.moment(row[0]), *said_at)
         connection.execute(
             "UPDATE talks SET title = ?, pinned = ?, held = ?, chosen = ?, changed_at = ? WHERE id = ?",
             (

@@ -121,9 +121,12 @@ class Talk(msgspec.Struct, kw_only=True):
 
     def path(self) -> list[Question]:
         """The questions that are shown, oldest first."""
+        following: dict[str, list[Question]] = {}  # in one go: a talk may have thousands
+        for question in self.questions:
+            following.setdefault(question.after, []).append(question)
         shown: list[Question] = []
         after = ""
-        while branches := self.branches(after):
+        while branches := following.get(after):
             chosen = self.chosen.get(after, branches[-1].id)
             question = next((branch for branch in branches if branch.id == chosen), branches[-1])
             shown.append(question)
