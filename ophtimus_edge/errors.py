@@ -96,6 +96,10 @@ class TalkNotFoundError(HistoryError):
     """There is no such talk in the history: it was deleted, or never kept."""
 
 
+class BackupError(HistoryError):
+    """A backup of a history cannot be written, or is not whole; nothing was put in place."""
+
+
 class ProfileError(HistoryError):
     """A profile cannot have that name, or there is no such profile."""
 

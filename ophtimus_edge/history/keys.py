@@ -137,15 +137,22 @@ def set_passphrase(
         HistoryLockedError: the old secret does not open it.
         HistoryFullError: the disk is full, or the file cannot be written; what it held stays.
     """
-    if len(new.strip()) < SHORTEST_PASSPHRASE:
-        raise PassphraseTooShortError(
-            f"the passphrase has fewer than {SHORTEST_PASSPHRASE} characters.",
-            "Take several words that others would not guess.",
-        )
-    key = unlock(path, old, recovery)
-    digits = secrets.token_bytes(_RECOVERY_BYTES)
-    _write(path, _KeyFile(passphrase=_wrap(key, _secret(new)), recovery=_wrap(key, digits)))
-    return _printed(digits)
+    _check_length(new)
+    return _lock(path, unlock(path, old, recovery), new)
+
+
+def create_locked(path: Path, key: bytes, passphrase: str) -> RecoveryKey:
+    """Keep a data key that exists in a new file behind a passphrase, for a backup.
+
+    Returns:
+        Its own recovery key.
+
+    Raises:
+        PassphraseTooShortError: it has fewer than SHORTEST_PASSPHRASE characters.
+        HistoryFullError: the disk is full, or the file cannot be written.
+    """
+    _check_length(passphrase)
+    return _lock(path, key, passphrase)
 
 
 def remove_passphrase(path: Path, passphrase: str | None = None, recovery: RecoveryKey | None = None) -> None:
@@ -166,6 +173,20 @@ def check_recovery_key(typed: str) -> RecoveryKey:
         RecoveryKeyMistypedError: a character is missing or wrong.
     """
     return _printed(_recovery_secret(typed))
+
+
+def _check_length(passphrase: str) -> None:
+    if len(passphrase.strip()) < SHORTEST_PASSPHRASE:
+        raise PassphraseTooShortError(
+            f"the passphrase has fewer than {SHORTEST_PASSPHRASE} characters.",
+            "Take several words that others would not guess.",
+        )
+
+
+def _lock(path: Path, key: bytes, passphrase: str) -> RecoveryKey:
+    digits = secrets.token_bytes(_RECOVERY_BYTES)
+    _write(path, _KeyFile(passphrase=_wrap(key, _secret(passphrase)), recovery=_wrap(key, digits)))
+    return _printed(digits)
 
 
 def _read(path: Path) -> _KeyFile:

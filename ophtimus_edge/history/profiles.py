@@ -71,7 +71,7 @@ def list_profiles() -> list[Profile]:
         folders = [path for path in locations.history_folder().iterdir() if _ID.fullmatch(path.name)]
     except OSError:
         return []
-    profiles = [Profile(path.name, _name(path), path) for path in folders if path.is_dir()]
+    profiles = [Profile(path.name, name_of(path), path) for path in folders if path.is_dir()]
     return sorted(profiles, key=lambda profile: (_compared(profile.name), profile.id))
 
 
@@ -82,22 +82,57 @@ def create(name: str) -> Profile:
         ProfileError: the name is empty, too long, or another one's.
         HistoryFullError: the folder cannot be written.
     """
+    with beginning(name) as profile:
+        keys.create(profile.key_file)
+    return finished(profile)
+
+
+@contextlib.contextmanager
+def beginning(name: str) -> Iterator[Profile]:
+    """A profile that is being made, in a folder that is none yet; gone again when the block raises.
+
+    Raises:
+        ProfileError: the name is empty, too long, or another one's.
+        HistoryBusyError: another program makes one just now.
+        HistoryFullError: the folder cannot be written.
+    """
     name = _checked(name, list_profiles())
     home = locations.history_folder()
     id_ = secrets.token_hex(4)
     part = home / f".{id_}.part"
+    try:
+        with _saying(home):
+            home.mkdir(parents=True, exist_ok=True)
+            home.chmod(0o700)
+            with _alone(home):
+                _clear(home)
+                part.mkdir(mode=0o700)
+                _write_name(part, name)
+                (part / _LOCK).touch(mode=0o600)
+                yield Profile(id_, name, part)
+                locations.sync_folder(part)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
+def finished(profile: Profile) -> Profile:
+    """Put a profile that was begun in its place: it is whole there, or not there."""
+    home = locations.history_folder()
     with _saying(home):
-        home.mkdir(parents=True, exist_ok=True)
-        home.chmod(0o700)
-        _clear(home)
-        part.mkdir(mode=0o700)
-        keys.create(part / "key.json")
-        _write_name(part, name)
-        (part / _LOCK).touch(mode=0o600)
-        locations.sync_folder(part)
-        part.rename(home / id_)  # whole, or not there
+        profile.folder.rename(home / profile.id)
         locations.sync_folder(home)
-    return Profile(id_, name, home / id_)
+    return Profile(profile.id, profile.name, home / profile.id)
+
+
+def free_name(name: str) -> str:
+    """A name, with a number where another profile has it."""
+    taken = {_compared(other.name) for other in list_profiles()}
+    name = _single_line(name)[: LONGEST_NAME - 5] or "1"
+    number = 1
+    while _compared(free := name if number == 1 else f"{name} ({number})") in taken:
+        number += 1
+    return free
 
 
 def rename(profile: Profile, name: str) -> Profile:
@@ -141,13 +176,26 @@ def remove(profile: Profile) -> None:
         shutil.rmtree(gone)
 
 
+@contextlib.contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Let no other program clear away what is being made."""
+    try:
+        with filelock.FileLock(home / ".lock", timeout=0, mode=0o600):
+            yield
+    except filelock.Timeout:
+        raise HistoryBusyError(
+            "another program makes a profile just now.", "Try again in a moment."
+        ) from None
+
+
 def _clear(home: Path) -> None:
     """Finish what a program that was killed left half made or half deleted."""
     for left in [*home.glob(".*.removed"), *home.glob(".*.part")]:
         shutil.rmtree(left, ignore_errors=True)
 
 
-def _name(folder: Path) -> str:
+def name_of(folder: Path) -> str:
+    """The name that stands in a profile's folder; the folder's own where it cannot be read."""
     try:
         value = tomllib.loads((folder / _NAMED).read_text(encoding="utf-8")).get("name", "")
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError):

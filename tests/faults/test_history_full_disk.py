@@ -126,4 +126,4 @@ def test_a_profile_that_cannot_be_made_is_said(
     assert profiles.list_profiles() == []
     filler.unlink()
     profiles.create("one")
-    assert [path.name for path in (small / "history").iterdir()] == [profiles.list_profiles()[0].id]
+    assert [path.name for path in (small / "history").glob("[!.]*")] == [profiles.list_profiles()[0].id]

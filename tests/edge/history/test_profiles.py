@@ -65,7 +65,7 @@ def test_a_profile_is_removed_when_nobody_has_it_open() -> None:
         assert len(store.heads()) == 1
     profiles.remove(first)
     assert profiles.list_profiles() == [second]
-    assert [path.name for path in locations.history_folder().iterdir()] == [second.id]
+    assert [path.name for path in locations.history_folder().glob("*") if path.name != ".lock"] == [second.id]
     with pytest.raises(ProfileError):
         profiles.remove(first)
 
@@ -77,7 +77,11 @@ def test_what_a_killed_program_left_half_made_is_no_profile_and_goes(home: Path)
         (home / "history" / left / "key.json").write_text("x")
     assert profiles.list_profiles() == [first]
     second = profiles.create("two")
-    assert {path.name for path in (home / "history").iterdir()} == {first.id, second.id, "notes"}
+    assert {path.name for path in (home / "history").iterdir() if path.name != ".lock"} == {
+        first.id,
+        second.id,
+        "notes",
+    }
 
 
 def test_a_profile_whose_name_cannot_be_read_is_still_there() -> None:
