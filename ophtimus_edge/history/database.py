@@ -4,6 +4,7 @@ This is the one module that imports SQLCipher. Its errors carry no text of a tal
 """
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -60,15 +61,22 @@ def connect(path: Path, key: bytes, *, read_only: bool = False) -> Connection:
     """
     check_version()
     ways = ["", "alone"]
-    if read_only and not _has_log(path):
-        ways.append("still")
+    fixed = read_only and not os.access(path.parent, os.W_OK)
+    if fixed and not _has_log(path):
+        ways.append("still")  # nobody can write there
     for way in ways:
         try:
             with translated(path):
                 return _opened(path, key, way, read_only)
-        except (HistoryFullError, HistoryReadOnlyError):
-            if way == ways[-1]:
-                raise
+        except (HistoryFullError, HistoryReadOnlyError) as error:
+            if way != ways[-1]:
+                continue
+            if fixed:
+                raise HistoryReadOnlyError(
+                    f"the history {path} cannot be opened where it is: its last change is half put in its place.",
+                    "Copy its folder to a disk that can be written, and open it there.",
+                ) from error
+            raise
     raise AssertionError("unreachable")
 
 

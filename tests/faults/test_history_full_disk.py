@@ -2,13 +2,15 @@
 
 import os
 import random
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 from conftest import Disk
 from histories import HOW, opened, talk_of
 
-from ophtimus_edge.errors import HistoryBusyError, HistoryFullError
+from ophtimus_edge.errors import HistoryBusyError, HistoryFullError, HistoryReadOnlyError
 from ophtimus_edge.history import database, profiles
 from ophtimus_edge.history.store import Store
 from ophtimus_edge.history.talk import Talk, new_talk
@@ -127,3 +129,29 @@ def test_a_profile_that_cannot_be_made_is_said(
     filler.unlink()
     profiles.create("one")
     assert [path.name for path in (small / "history").glob("[!.]*")] == [profiles.list_profiles()[0].id]
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_stick_that_takes_no_changes_is_read_and_says_so(disk: Disk, tmp_path: Path, killed: bool) -> None:
+    small = disk(tmp_path / "disk", 4)
+    folder, talk = small / "profile", talk_of("an old question", "an old answer")
+    store = opened(tmp_path / "home")
+    store.begin(talk)
+    if not killed:
+        store.close()
+    shutil.copytree(tmp_path / "home", folder, ignore=shutil.ignore_patterns("*-shm"))  # as a kill leaves it
+    assert (folder / "history.db-wal").exists() == killed
+    subprocess.run(["mount", "-o", "remount,ro", str(small)], check=True)
+    if killed:
+        with pytest.raises(HistoryReadOnlyError, match="half put"):
+            opened(folder)
+        folder = shutil.copytree(folder, tmp_path / "copy")
+        with opened(folder) as store:
+            assert store.open(talk.id) == talk
+        return
+    with opened(folder) as reader:
+        assert reader.read_only
+        assert reader.open(talk.id) == talk
+        assert reader.search("old")
+        with pytest.raises(HistoryReadOnlyError, match="takes no changes"):
+            reader.begin(talk_of("new", "new"))
