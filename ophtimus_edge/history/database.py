@@ -31,6 +31,7 @@ _FULL = {13}  # SQLite's result codes, without their extended part
 _BUSY = {5, 6}
 _READ_ONLY = {8}
 _DAMAGED = {11, 26}
+_REFUSED = {18, 19, 20}  # too large, against a rule of a table, of a wrong type
 _UNREADABLE = {10, 14}  # an error of the disk, or of the folder
 
 
@@ -165,6 +166,11 @@ def _meant(path: Path, error: Exception) -> HistoryError:
         )
     if primary in _DAMAGED:
         return damaged(path)
+    if primary in _REFUSED:
+        return HistoryError(
+            f"the history {path} cannot take this: it does not fit what is there.",
+            "Nothing was changed. Begin a new conversation.",
+        )
     if primary in _UNREADABLE:
         return HistoryFullError(
             f"the history {path} cannot be read or written: its disk is full, failing, or no longer there.",

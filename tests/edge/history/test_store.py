@@ -201,6 +201,17 @@ def test_threads_wait_for_one_another(folder: Path) -> None:
         assert [store.open(talk.id) for talk in talks] == talks
 
 
+def test_what_does_not_fit_is_refused_whole_and_the_next_is_kept(folder: Path) -> None:
+    wrong, right = talk_of("one", "first", "two", "second"), talk_of("three", "third")
+    wrong.questions[1].replies[0].prompt_tokens = None  # type: ignore[assignment]
+    with opened(folder) as store:
+        with pytest.raises(HistoryError, match="does not fit"):
+            store.begin(wrong)
+        assert store.heads() == []
+        store.begin(right)
+        assert store.talks() == [right]
+
+
 def test_a_closed_history_takes_nothing(folder: Path) -> None:
     talk = talk_of("one", "first")
     store = opened(folder)
