@@ -4,7 +4,7 @@ A Korean word is found by its syllables: the index holds every pair of neighbour
 itself, so "백내장수술" is indexed as "백내 내장 장수 수술 술". A search for "내장" finds it, and one for "백내장"
 asks for "백내 내장" side by side: in "백내 내장", two words, the lone "내" stands between the pairs. The same
 holds for Chinese and Japanese signs. Latin words and numbers are indexed as they are, and found by their
-beginning.
+beginning, if it has two letters.
 """
 
 import re
@@ -53,8 +53,9 @@ def phrases(words: str) -> list[Phrase]:
             continue
         tokens = [token for run in runs[:-1] for token in run.tokens()]
         last = runs[-1]
-        begins = not last.paired or len(last.text) == 1  # two syllables are a whole token
-        found.append(Phrase(" ".join([*tokens, *(last.tokens() if begins else last.tokens()[:-1])]), begins))
+        # The lone last syllable that the index holds of a word is none of the searched: more may follow it.
+        tokens += last.tokens()[:-1] if last.paired and len(last.text) > 1 else last.tokens()
+        found.append(Phrase(" ".join(tokens), last.begins()))
     return list(dict.fromkeys(found))
 
 
@@ -92,6 +93,10 @@ def snippet(text: str, words: str) -> list[tuple[str, bool]]:
 class _Run(NamedTuple):
     text: str
     paired: bool
+
+    def begins(self) -> bool:
+        """Whether it may be the beginning of a token: two syllables are a whole one, one letter says too little."""
+        return (len(self.text) == 1) == self.paired
 
     def tokens(self) -> list[str]:
         if self.paired:
@@ -149,7 +154,8 @@ def _patterns(words: str) -> Iterator[re.Pattern[str]]:
             pattern += re.escape(run.text[: None if run.paired else _LONGEST])
             before = run
         if before is not None:
-            yield re.compile(pattern)
+            whole = not before.paired and not before.begins()
+            yield re.compile(pattern + (rf"(?![^\W_{_PAIRED}])" if whole else ""))
 
 
 def _folded_with_places(line: str) -> tuple[str, Sequence[int], Sequence[int]]:

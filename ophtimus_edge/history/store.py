@@ -35,7 +35,7 @@ from ophtimus_edge.text import sanitize
 FILE = "history.db"
 BACKUPS = "backups"
 LOCK = "lock"
-RANKED = 2000  # newest matches that a search ranks
+RANKED = 1000  # newest matches that a search ranks
 
 
 class Store:
