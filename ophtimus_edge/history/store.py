@@ -25,7 +25,7 @@ from ophtimus_edge.errors import (
     HistoryReadOnlyError,
     TalkNotFoundError,
 )
-from ophtimus_edge.history import database, deletion, migrations, schema, search
+from ophtimus_edge.history import database, deletion, finding, migrations, schema
 from ophtimus_edge.history.database import Connection, damaged, transaction, translated
 from ophtimus_edge.history.keeping import MOST_HITS, Head, Hit, changed_at, latest, newest_first, not_found
 from ophtimus_edge.history.migrations import MIGRATIONS, Migration
@@ -35,7 +35,6 @@ from ophtimus_edge.text import sanitize
 FILE = "history.db"
 BACKUPS = "backups"
 LOCK = "lock"
-RANKED = 1000  # newest matches that a search ranks
 
 
 class Store:
@@ -214,43 +213,9 @@ class Store:
                 deletion.clean(connection, self._path, self._backups)
 
     def search(self, words: str, most: int = MOST_HITS) -> list[Hit]:
-        """The messages that hold all words, the best first by bm25.
-
-        Where more than RANKED messages hold them, only the newest RANKED are ranked: to weigh each of a
-        hundred thousand takes longer than a person wants to wait at every key.
-        """
-        asked = search.phrases(words)
-        if not asked or most < 1:
-            return []
-        expression = search.expression(asked)
+        """The messages that hold all words, the best first; see :func:`ophtimus_edge.history.finding.find`."""
         with self._reading() as connection:
-            newest = connection.execute(
-                "SELECT rowid FROM search WHERE search MATCH ? ORDER BY rowid DESC LIMIT ?",
-                (expression, RANKED),
-            ).fetchall()
-            if not newest:
-                return []
-            best = [
-                number
-                for (number,) in connection.execute(
-                    "SELECT rowid FROM search WHERE search MATCH ? AND rowid >= ?"
-                    " ORDER BY bm25(search), rowid DESC LIMIT ?",
-                    (expression, newest[-1][0], most),
-                )
-            ]
-            holes = ", ".join("?" * len(best))
-            rows = connection.execute(
-                "SELECT number, talk, questions.id, 'question', asked_at, text, title"  # noqa: S608
-                f" FROM questions JOIN talks ON talks.id = talk WHERE number IN ({holes}) UNION ALL"
-                " SELECT number, talk, replies.id, 'answer', replies.begun_at, text, title"
-                f" FROM replies JOIN talks ON talks.id = talk WHERE number IN ({holes})",
-                best + best,
-            ).fetchall()
-            found = {
-                number: Hit(talk, id_, kind, schema.moment(at), title, search.snippet(text, words))
-                for number, talk, id_, kind, at, text, title in rows
-            }
-        return [found[number] for number in best if number in found]
+            return finding.find(connection, words, most)
 
     def close(self) -> None:
         """Let go of the history, so that another program can write to it."""
@@ -332,7 +297,7 @@ class Store:
         if growing:
             with transaction(connection):
                 for _, number, text in growing:
-                    _index(connection, number, text)
+                    finding.index(connection, number, text)
                 connection.execute("UPDATE replies SET finish = 'cancelled' WHERE finish = 'writing'")
             self._interrupted = set()
         if deletion.is_cleaning_due(connection):
@@ -404,7 +369,7 @@ class Store:
         known = connection.execute("SELECT 1 FROM questions WHERE id = ?", (question.id,)).fetchone()
         row = connection.execute(schema.KEEP_QUESTION, schema.question_row(talk, question)).fetchone()
         if known is None:
-            _index(connection, row[0], question.text)
+            finding.index(connection, row[0], question.text)
 
     def _keep_reply(self, connection: Connection, talk: Talk, question: Question, reply: Reply) -> None:
         before = connection.execute(
@@ -413,9 +378,4 @@ class Store:
         ).fetchone()
         row = connection.execute(schema.KEEP_REPLY, schema.reply_row(talk, question, reply)).fetchone()
         if reply.finish != "writing" and not (before and before[0]):
-            _index(connection, row[0], reply.text)
-
-
-def _index(connection: Connection, number: int, text: str) -> None:
-    connection.execute("DELETE FROM search WHERE rowid = ?", (number,))
-    connection.execute("INSERT INTO search(rowid, words) VALUES(?, ?)", (number, search.bigrams(text)))
+            finding.index(connection, row[0], reply.text)

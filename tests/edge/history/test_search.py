@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from histories import opened, talk_of
 
-from ophtimus_edge.history import search, store
+from ophtimus_edge.history import finding, search
 from ophtimus_edge.history.keeping import Forgetting, History
 from ophtimus_edge.history.talk import Flag, now
 
@@ -89,7 +89,7 @@ def test_the_best_stand_first_and_no_more_than_are_asked_for(tmp_path: Path) -> 
 
 
 def test_of_a_frequent_word_the_newest_are_ranked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "RANKED", 5)
+    monkeypatch.setattr(finding, "RANKED", 5)
     with opened(tmp_path) as history:
         talks = [talk_of("eye " + "filler " * (20 - number), "...") for number in range(20)]
         for talk in talks:
