@@ -35,6 +35,7 @@ from ophtimus_edge.text import sanitize
 FILE = "history.db"
 BACKUPS = "backups"
 LOCK = "lock"
+_NO_CHANGES = "its folder takes no changes."
 
 
 class Store:
@@ -69,11 +70,12 @@ class Store:
         self._writer = filelock.FileLock(folder / LOCK, timeout=0, mode=0o600, thread_local=False)
         self._why_read_only = ""
         try:
+            folder.stat()  # filelock would make it
             self._writer.acquire()
         except filelock.Timeout:
             self._why_read_only = "another program has it open and writes to it."
         except OSError:
-            self._why_read_only = "its folder takes no changes."
+            self._why_read_only = _NO_CHANGES
         try:
             self._open()
         except BaseException:
@@ -259,6 +261,11 @@ class Store:
 
     def _begin_file(self) -> None:
         """Make an empty history beside its place: one that is half made is never taken for one that was cut."""
+        if self._why_read_only == _NO_CHANGES:
+            raise HistoryReadOnlyError(
+                f"there is no history at {self._path}, and none can be begun: its folder takes no changes.",
+                "See that its disk is connected and that you may write there.",
+            )
         if self.read_only:
             raise HistoryBusyError(
                 f"another program begins the history {self._path} just now.", "Try again in a moment."

@@ -272,3 +272,9 @@ def test_the_log_of_a_database_that_is_gone_is_not_written_over(folder: Path) ->
     (folder / "history.db-wal").unlink()
     (folder / "elsewhere").rename(folder / "history.db")
     Store(folder, KEY).close()
+
+
+def test_a_folder_that_is_not_there_is_said(folder: Path) -> None:
+    with pytest.raises(HistoryReadOnlyError, match="none can be begun"):
+        Store(folder / "pulled", KEY)
+    Store(folder, KEY).close()
