@@ -24,9 +24,10 @@ check: $(VENV)/.test
 bench: $(VENV)/.test
 	$(BIN)/python benchmarks/demo_answers.py
 	$(BIN)/python benchmarks/first_token.py
+	$(BIN)/python benchmarks/history_speed.py
 
 faults: $(VENV)/.test
-	OPHTIMUS_CAMPAIGN=long $(BIN)/python -m pytest tests/faults
+	OPHTIMUS_CAMPAIGN=long $(BIN)/python -m pytest tests/faults tests/edge/history
 
 # From the primer's texts to the committed demonstration model: about half an hour on two cores.
 demo-model: $(VENV)/.test

@@ -56,6 +56,54 @@ class SettingsError(OphtimusError):
     """The settings file cannot be read, or has a key or a value that is not known."""
 
 
+class HistoryError(OphtimusError):
+    """Something that the history of talks cannot do; what was kept is as it was."""
+
+
+class HistoryLockedError(HistoryError):
+    """The history is locked, and what was given does not open it."""
+
+
+class RecoveryKeyMistypedError(HistoryLockedError):
+    """What was typed is no recovery key: its own checksum says so, whatever history it is meant for."""
+
+
+class PassphraseTooShortError(HistoryError):
+    """A new passphrase is too short to protect anything."""
+
+
+class HistoryReadOnlyError(HistoryError):
+    """The history can only be read here: another program writes to it, or its folder takes no changes."""
+
+
+class HistoryBusyError(HistoryError):
+    """Another program has the history open, and this has to wait for it."""
+
+
+class HistoryFullError(HistoryError):
+    """The disk is full: what was kept can be read, and nothing new can be kept."""
+
+
+class HistoryDamagedError(HistoryError):
+    """A file of the history is damaged or cut, or its key belongs to another one; it is left as it is."""
+
+
+class HistoryNewerError(HistoryError):
+    """The history was changed by a newer release in a way that this one cannot follow."""
+
+
+class TalkNotFoundError(HistoryError):
+    """There is no such talk in the history: it was deleted, or never kept."""
+
+
+class BackupError(HistoryError):
+    """A backup of a history cannot be written, or is not whole; nothing was put in place."""
+
+
+class ProfileError(HistoryError):
+    """A profile cannot have that name, or there is no such profile."""
+
+
 class MissingExtraError(OphtimusError):
     """A part of the program is not installed."""
 
@@ -94,3 +142,19 @@ class RecipeError(OphtimusError):
 
 class TrainingDataError(OphtimusError):
     """A question file is missing, damaged, or breaks a rule that training relies on."""
+
+
+class HistoryError(OphtimusError):
+    """Something about the kept conversations went wrong."""
+
+
+class HistoryExportError(HistoryError):
+    """Conversations cannot be written out: the file exists, or its disk is full."""
+
+
+class HistoryImportError(HistoryError):
+    """A file of exported conversations is damaged, too large, or holds what no talk can be."""
+
+
+class HandoutRefusedError(HistoryError):
+    """A patient handout cannot be made of an answer, or not without what is missing."""

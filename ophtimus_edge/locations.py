@@ -44,6 +44,12 @@ def draft_file() -> Path:
     return (home if home else Path(platformdirs.user_data_dir("ophtimus", False))) / "draft.txt"
 
 
+def history_folder() -> Path:
+    """What was asked and answered: a folder for each profile; see :mod:`ophtimus_edge.history.profiles`."""
+    home = _home()
+    return home / "history" if home else Path(platformdirs.user_data_dir("ophtimus", False)) / "history"
+
+
 def settings_file() -> Path:
     """What a person has set; see :mod:`ophtimus_edge.settings`."""
     home = _home()
@@ -96,3 +102,17 @@ def staged(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names of a folder's files on the disk: a file that was renamed is there after a power cut.
+
+    Windows writes them by itself, and cannot open a folder.
+    """
+    if os.name == "nt":
+        return
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

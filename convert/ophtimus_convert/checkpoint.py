@@ -236,12 +236,27 @@ def _read_tensors(folder: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def _read_sharded(folder: Path, index: Path) -> dict[str, Tensor]:
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors of a folder, in order; none where it or its index cannot be read."""
+    index = folder / INDEX
+    try:
+        return sorted(
+            set(_named(folder, index).values()) if index.is_file() else folder.glob("*.safetensors")
+        )
+    except (ConversionError, OSError):
+        return []
+
+
+def _named(folder: Path, index: Path) -> dict[str, Path]:
     try:
         places = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-        named = {name: folder / Path(str(file)).name for name, file in dict(places).items()}
+        return {name: folder / Path(str(file)).name for name, file in dict(places).items()}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConversionError(f"{index} is damaged: {error!r}.", "Copy the checkpoint again.") from error
+
+
+def _read_sharded(folder: Path, index: Path) -> dict[str, Tensor]:
+    named = _named(folder, index)
     found: dict[str, Tensor] = {}
     for path in sorted(set(named.values())):
         if not path.is_file():

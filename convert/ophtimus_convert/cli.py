@@ -97,9 +97,11 @@ def run(words: argparse.Namespace) -> None:
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
-        from ophtimus_convert import gates
+        from ophtimus_convert import gates, jobs
+        from ophtimus_convert.child import spares
         from ophtimus_convert.conversion import convert, estimate, prepare
         from ophtimus_convert.display import Bars
+        from ophtimus_convert.folder import Hashing
         from ophtimus_convert.plan import LEVELS, NEED_IMATRIX
     except ImportError as error:
         raise MissingExtraError(
@@ -118,11 +120,13 @@ def run(words: argparse.Namespace) -> None:
     unknown = [gate for gate in words.skip_gate if gate not in gates.NAMES]
     if unknown:
         raise UsageError(f"there is no gate {unknown[0]}.", f"The gates are: {', '.join(gates.NAMES)}.")
-    with Bars() as bars:
+    following = jobs.Measure if words.plan else jobs.Fuse if words.method == "fused" else jobs.Quantize
+    with Bars() as bars, spares(jobs.PlanTypes, following):
         options = _options(words, levels, bars)
+        hashing = None if words.plan else Hashing(options.source)
         blueprint = prepare(options, bars)
         planned = estimate(options, blueprint) if words.plan else None
-        model = None if planned else convert(options, blueprint, bars)
+        model = None if planned else convert(options, blueprint, bars, hashing)
     if planned:
         _print_plan(planned, words.json)
     elif model:

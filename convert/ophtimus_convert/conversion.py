@@ -110,16 +110,21 @@ def estimate(options: Options, blueprint: Blueprint) -> Plan:
     return planned
 
 
-def convert(options: Options, blueprint: Blueprint, display: Display) -> ModelFolder:
+def convert(
+    options: Options, blueprint: Blueprint, display: Display, hashing: Hashing | None = None
+) -> ModelFolder:
     """Write the levels that are not there yet, verify them, and put them in the model folder.
+
+    Args:
+        hashing: of the source's weights, where it was begun before.
 
     Raises:
         ConversionError: the model cannot be written as asked; the folder is as it was.
         AdapterError: the adapter cannot be merged.
     """
     out = options.out.resolve()
-    hashing = Hashing(blueprint, options.source_id, options.revision)
-    existing = _existing(options, blueprint, hashing if out.exists() else None)
+    hashing = hashing or Hashing(options.source)
+    existing = _existing(options, blueprint, hashing)
     wanted = _wanted(options, existing)
     if existing and not wanted:
         display.note(f"{options.out} has all of these levels already; nothing was made or proven.")
@@ -161,7 +166,7 @@ def convert(options: Options, blueprint: Blueprint, display: Display) -> ModelFo
                 )
             model = describe(
                 blueprint,
-                hashing.result(),
+                hashing.origin(blueprint, options.source_id, options.revision),
                 options.version,
                 entries,
                 licences,
@@ -192,11 +197,9 @@ def _existing(options: Options, blueprint: Blueprint, hashing: Hashing | None) -
     existing = read_existing(options.out.resolve())
     if existing is None:
         return None
-    hashing = hashing or Hashing(blueprint, options.source_id, options.revision)
+    origin = (hashing or Hashing(options.source)).origin(blueprint, options.source_id, options.revision)
     nothing = Level(level="", file="", size_bytes=0, sha256="")
-    check_same(
-        existing, describe(blueprint, hashing.result(), options.version, [nothing], [], "", {}), options.out
-    )
+    check_same(existing, describe(blueprint, origin, options.version, [nothing], [], "", {}), options.out)
     own = options.out / existing.imatrix
     if existing.imatrix and (
         options.calibrate or (options.imatrix and options.imatrix.read_bytes() != own.read_bytes())

@@ -17,6 +17,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+_REFRESHES_PER_S = 3
+
 
 class Display(Protocol):
     """Where a conversion says what it does."""
@@ -50,6 +52,8 @@ class Bars:
         self._bars = Progress(
             TextColumn("{task.description}"), BarColumn(bar_width=24), _Amount(), TimeRemainingColumn(compact=True),
             TextColumn("{task.fields[what]}", style="dim"), console=self._console,
+            # Each drawing takes milliseconds of a core that quantizes; nobody reads a bar in a log before its end.
+            refresh_per_second=_REFRESHES_PER_S, auto_refresh=self._console.is_terminal,
         )  # fmt: skip
         self._tasks: dict[str, TaskID] = {}
 

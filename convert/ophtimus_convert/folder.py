@@ -4,12 +4,14 @@ import importlib.metadata
 import re
 import shutil
 import threading
+from concurrent.futures import Future
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
 from ophtimus_convert.blueprint import Blueprint
+from ophtimus_convert.checkpoint import weight_files
 from ophtimus_edge import __version__
 from ophtimus_edge.errors import ConversionError, InvalidModelError
 from ophtimus_edge.models.formats import (
@@ -41,40 +43,45 @@ class Origin(NamedTuple):
 
 
 class Hashing:
-    """Hashes the files that a model is made from, beside the conversion: 16 GB take their time.
+    """Hashes the weights of a checkpoint beside everything else: 16 GB take their time.
 
     The thread is a daemon, so that a conversion that is stopped does not wait for it.
     """
 
-    def __init__(self, blueprint: Blueprint, source_id: str, revision: str) -> None:
-        """Begin."""
-        self._origin: Origin | None = None
-        self._error: OSError | None = None
-        self._thread = threading.Thread(target=self._hash, args=(blueprint, source_id, revision), daemon=True)
-        self._thread.start()
+    def __init__(self, source: Path) -> None:
+        """Begin with a checkpoint's safetensors, before anything is known of it."""
+        self._hashes: dict[Path, Future[str]] = {path: Future() for path in weight_files(source)}
+        threading.Thread(target=self._work, daemon=True).start()
 
-    def result(self) -> Origin:
-        """Wait for the end.
+    def origin(self, blueprint: Blueprint, source_id: str, revision: str) -> Origin:
+        """What a model is made from; waits for the end.
 
         Raises:
             OSError: a file cannot be read.
         """
-        self._thread.join()
-        if self._error or self._origin is None:
-            raise self._error or OSError("the hashing ended early")
-        return self._origin
-
-    def _hash(self, blueprint: Blueprint, source_id: str, revision: str) -> None:
         folder, adapter = blueprint.checkpoint.folder, blueprint.adapter
         files = [folder / "config.json", *blueprint.checkpoint.files]
         files += [blueprint.vocabulary.folder / name for name in _TOKENIZER]
-        try:
-            self._origin = Origin(
-                Source(id=source_id or folder.resolve().name, revision=revision, files=_hashed(files)),
-                Source(id=adapter.folder.resolve().name, files=_hashed(adapter.files)) if adapter else None,
-            )
-        except OSError as error:
-            self._error = error
+        return Origin(
+            Source(id=source_id or folder.resolve().name, revision=revision, files=self._hashed(files)),
+            Source(id=adapter.folder.resolve().name, files=self._hashed(adapter.files)) if adapter else None,
+        )
+
+    def _hashed(self, files: list[Path]) -> list[SourceFile]:
+        hashed = []
+        for path in files:
+            if path.is_file():
+                begun = self._hashes.get(path)
+                digest = begun.result() if begun else sha256_of(path)
+                hashed.append(SourceFile(path.name, path.stat().st_size, digest))
+        return hashed
+
+    def _work(self) -> None:
+        for path, digest in self._hashes.items():
+            try:
+                digest.set_result(sha256_of(path))
+            except OSError as error:
+                digest.set_exception(error)
 
 
 def describe(
@@ -206,10 +213,6 @@ def publish(ready: Path, names: list[str], out: Path, model: ModelFolder) -> Non
     write_model_folder(ready, model)
     out.parent.mkdir(parents=True, exist_ok=True)
     ready.rename(out)
-
-
-def _hashed(files: list[Path]) -> list[SourceFile]:
-    return [SourceFile(path.name, path.stat().st_size, sha256_of(path)) for path in files if path.is_file()]
 
 
 def _hashes(source: Source | None) -> set[str]:

@@ -2,6 +2,8 @@
 
 import struct
 import tempfile
+from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -120,6 +122,13 @@ def _string(text: str) -> bytes:
     return struct.pack("<Q", len(data)) + data
 
 
+def _strings(texts: list[str]) -> bytes:
+    """Many strings behind one another; each length is packed once, as there are few of them."""
+    lengths = cache(struct.Struct("<Q").pack)
+    encoded = [text.encode() for text in texts]
+    return b"".join(chain.from_iterable((lengths(len(data)), data) for data in encoded))
+
+
 def _number(key: str, value: int) -> bytes:
     return _string(key) + struct.pack("<II", GGUFValueType.UINT32, value)
 
@@ -133,12 +142,12 @@ def _tokenizer(vocabulary: Vocabulary) -> tuple[bytes, int]:
     keys = [
         _text("tokenizer.ggml.model", "gpt2"),
         _text("tokenizer.ggml.pre", PRE_TOKENIZER),
-        _array("tokenizer.ggml.tokens", GGUFValueType.STRING, len(tokens), b"".join(map(_string, tokens))),
+        _array("tokenizer.ggml.tokens", GGUFValueType.STRING, len(tokens), _strings(tokens)),
         _array(
             "tokenizer.ggml.token_type", GGUFValueType.INT32, len(tokens),
             struct.pack(f"<{len(tokens)}i", *vocabulary.types),
         ),
-        _array("tokenizer.ggml.merges", GGUFValueType.STRING, len(merges), b"".join(map(_string, merges))),
+        _array("tokenizer.ggml.merges", GGUFValueType.STRING, len(merges), _strings(merges)),
         _number("tokenizer.ggml.bos_token_id", vocabulary.bos),
         _number("tokenizer.ggml.eos_token_id", vocabulary.eos),
         _string("tokenizer.ggml.add_bos_token") + struct.pack("<I?", GGUFValueType.BOOL, True),

@@ -1,14 +1,10 @@
 """Answers as CSV that opens in a spreadsheet, with no cell that the spreadsheet would run.
 
-Excel and LibreOffice take a cell that begins with ``=``, ``+``, ``-`` or ``@`` for a formula, and an
-answer may well begin with a dash. An apostrophe in front makes it text. So that nothing is changed
-without a sign, the column ``guarded`` names the cells that got one; and because a cell that begins
-with an apostrophe of its own gets another, taking one away from each named cell gives back every word.
-Plain numbers (a refraction of -2.50) are no formulas and stay as they are.
+What :func:`ophtimus_edge.spreadsheets.guarded` changed is said: the column ``guarded`` names the cells that
+got an apostrophe, so that taking one away from each of them gives back every word.
 """
 
 import csv
-import re
 from collections.abc import Iterable
 from typing import TextIO
 
@@ -16,14 +12,10 @@ import msgspec
 
 from ophtimus_edge.batch.questions import QUESTION
 from ophtimus_edge.batch.records import ANSWER_FIELDS, ID, MODEL_FIELDS
+from ophtimus_edge.spreadsheets import ENCODING, guarded
 
-# Korean Excel reads UTF-8 only behind a byte order mark.
-ENCODING = "utf-8-sig"
-GUARD = "'"
+__all__ = ["ENCODING", "columns", "guarded", "write"]
 
-# OWASP, "CSV Injection": the four signs, their full-width forms, tab and line ends.
-_RUNS = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]|'")
-_NUMBER = re.compile(r"[+-]?\d+([.,]\d+)*")
 _LISTS = frozenset({"notices", "known_questions"})
 
 _fields_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -55,7 +47,7 @@ def write(lines: Iterable[bytes], names: list[str], delimiter: str, stream: Text
     Args:
         lines: a record in JSON each.
         names: of :func:`columns`.
-        stream: text, opened with ``newline=""`` and :data:`ENCODING`.
+        stream: text, opened with ``newline=""`` and ``ENCODING``.
 
     Returns:
         how many cells got an apostrophe.
@@ -70,11 +62,6 @@ def write(lines: Iterable[bytes], names: list[str], delimiter: str, stream: Text
         count += len(marked)
         writer.writerow([*safe.values(), guarded(" ".join(marked))])
     return count
-
-
-def guarded(text: str) -> str:
-    """A cell's text so that no spreadsheet runs it."""
-    return GUARD + text if _RUNS.match(text) and not _NUMBER.fullmatch(text) else text
 
 
 def _cells(line: bytes) -> dict[str, str]:

@@ -37,6 +37,18 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     again: bool = False
 
 
+class Flag(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person says is amiss with an answer.
+
+    Attributes:
+        correction: what it should say, in the person's words; "" where nothing was written.
+    """
+
+    kind: Literal["wrong", "unsafe", "incomplete"]
+    correction: str = ""
+    at: datetime.datetime
+
+
 class Reply(msgspec.Struct, kw_only=True):
     """One answer to a question.
 
@@ -48,6 +60,7 @@ class Reply(msgspec.Struct, kw_only=True):
         notices: what the app said above it, a line each.
         dropped: ids of the questions that no longer fitted when it was written.
         keep: never dropped where the talk grows too long.
+        flag: None where nobody found anything amiss with it.
     """
 
     id: str
@@ -63,6 +76,7 @@ class Reply(msgspec.Struct, kw_only=True):
     completion_tokens: int = 0
     tokens_per_s: float = 0.0
     keep: bool = False
+    flag: Flag | None = None
 
 
 class Question(msgspec.Struct, kw_only=True):
@@ -93,6 +107,8 @@ class Talk(msgspec.Struct, kw_only=True):
         questions: of every branch, oldest first.
         chosen: for an answer with several questions behind it, which of them is shown; the key "" is the
             talk's beginning.
+        pinned: shown before the others.
+        held: never deleted because of its age.
     """
 
     id: str
@@ -100,12 +116,17 @@ class Talk(msgspec.Struct, kw_only=True):
     title: str = ""
     questions: list[Question] = []
     chosen: dict[str, str] = {}
+    pinned: bool = False
+    held: bool = False
 
     def path(self) -> list[Question]:
         """The questions that are shown, oldest first."""
+        following: dict[str, list[Question]] = {}  # in one go: a talk may have thousands
+        for question in self.questions:
+            following.setdefault(question.after, []).append(question)
         shown: list[Question] = []
         after = ""
-        while branches := self.branches(after):
+        while branches := following.get(after):
             chosen = self.chosen.get(after, branches[-1].id)
             question = next((branch for branch in branches if branch.id == chosen), branches[-1])
             shown.append(question)
@@ -161,7 +182,7 @@ class Talk(msgspec.Struct, kw_only=True):
 
 
 def earlier(questions: Sequence[Question], model: str, version: str) -> list[Exchange]:
-    """What was said before, for the next prompt: one exchange for each question that has words of an answer.
+    """What was said before, for the next prompt: one exchange for each question of :func:`answered`.
 
     Args:
         model, version: what the prompt is for; the tokens of another model mean other words in it.
@@ -175,8 +196,12 @@ def earlier(questions: Sequence[Question], model: str, version: str) -> list[Exc
 
 
 def answered(questions: Sequence[Question]) -> list[Question]:
-    """The questions whose shown answer has words: those that :func:`earlier` makes exchanges of."""
-    return [question for question in questions if question.reply is not None and question.reply.text.strip()]
+    """The questions whose shown answer has words and is not flagged: a model must not build on an error."""
+    return [
+        question
+        for question in questions
+        if question.reply is not None and question.reply.text.strip() and question.reply.flag is None
+    ]
 
 
 def new_talk() -> Talk:

@@ -32,3 +32,17 @@ def test_a_draft_that_cannot_be_kept_is_said(tmp_path: Path) -> None:
     with pytest.raises(FolderNotWritableError, match="cannot be kept"):
         Draft(tmp_path / "file" / "draft.txt").keep("x")
     Draft(tmp_path / "draft.txt").keep("x")
+
+
+def test_with_a_key_a_draft_is_encrypted_and_another_key_reads_nothing(tmp_path: Path) -> None:
+    path, key = tmp_path / "draft", bytes(range(32))
+    Draft(path, key).keep("67세 여성 marker")
+    data = path.read_bytes()
+    assert b"marker" not in data
+    assert Draft(path, key).read() == "67세 여성 marker"
+    assert Draft(path, bytes(32)).read() == Draft(path).read() == ""
+    for broken in (data[:-1], data[:20], b"", b"plain text", data[:-1] + bytes([data[-1] ^ 1])):
+        path.write_bytes(broken)
+        assert Draft(path, key).read() == ""
+    Draft(path, key).keep(" ")
+    assert not path.exists()

@@ -30,6 +30,7 @@ def test_asking_imports_neither_llama_cpp_nor_the_screen() -> None:
     loaded = modules_after(script)
     assert "ophtimus_edge" in loaded
     assert not loaded & {"llama_cpp", "textual", "torch", "transformers", "numpy"}
+    assert not loaded & {"sqlcipher3", "cryptography"}  # it keeps no history
 
 
 def test_the_app_does_not_import_llama_cpp() -> None:

@@ -3,7 +3,17 @@
 import msgspec
 import pytest
 
-from ophtimus_edge.history.talk import Provenance, Question, Reply, Talk, answered, earlier, new_talk
+from ophtimus_edge.history.talk import (
+    Flag,
+    Provenance,
+    Question,
+    Reply,
+    Talk,
+    answered,
+    earlier,
+    new_talk,
+    now,
+)
 
 HOW = Provenance(
     model="tiny", version="1", level="Q4_K_M", sha256="", role="clinical", temperature=0.0, seed=0
@@ -77,6 +87,18 @@ def test_a_question_without_words_of_an_answer_is_left_out_of_the_next_prompt() 
     assert [turn.answer for turn in earlier(talk.path(), "tiny", "1")] == ["half of", "second"]
 
 
+def test_a_flagged_answer_is_left_out_of_the_next_prompt_until_the_flag_is_taken_away() -> None:
+    talk = new_talk()
+    reply = said(talk, talk.ask("one"), "first")
+    said(talk, talk.ask("two"), "second")
+    reply.flag = Flag(kind="unsafe", correction="not so", at=now())
+    assert [turn.question for turn in earlier(talk.path(), "tiny", "1")] == ["two"]
+    assert [question.text for question in answered(talk.path())] == ["two"]
+    assert shown(talk) == ["one", "first", "two", "second"]
+    reply.flag = None
+    assert [turn.question for turn in earlier(talk.path(), "tiny", "1")] == ["one", "two"]
+
+
 def test_tokens_of_another_model_are_left_out_and_the_words_stay() -> None:
     talk = new_talk()
     said(talk, talk.ask("one"), "first")
@@ -95,7 +117,8 @@ def test_a_talk_comes_back_from_json_as_it_was() -> None:
     talk = new_talk()
     one = talk.ask("녹내장이란 무엇인가요?\n둘째 줄")
     said(talk, one, "first").keep = True
-    said(talk, one, "other")
+    said(talk, one, "other").flag = Flag(kind="wrong", correction="고침", at=now())
+    talk.held = talk.pinned = True
     talk.ask("edited", instead_of=one)
     again = msgspec.json.decode(msgspec.json.encode(talk), type=Talk)
     assert again == talk

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-_ROTARY = "transformers.models.llama.modeling_llama"
+_ROTARY = "transformers.modeling_rope_utils"  # with torch, which it imports
 
 
 class Preparation:

@@ -2,8 +2,10 @@
 
 import contextlib
 import importlib.util
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ophtimus_convert.gates.finding import Finding, GateError, Subject
 from ophtimus_convert.positioned import PositionedFile
@@ -21,12 +23,8 @@ async def rope(subject: Subject) -> Finding:
     """
     if importlib.util.find_spec("torch") is None:
         return Finding(False, "torch is not installed")
-    from transformers import LlamaConfig
-    from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
-
     checkpoint = subject.blueprint.checkpoint
-    config = LlamaConfig.from_dict(dict(checkpoint.config))
-    theirs = LlamaRotaryEmbedding(config).inv_freq.double().numpy()
+    theirs = inverse_frequencies(checkpoint.config)
     head_dim, base = subject.blueprint.shape.head_dim, float(checkpoint.rope["rope_theta"])
     plain = base ** -(np.arange(0, head_dim, 2, dtype=np.float64) / head_dim)
     for level, path in subject.files.items():
@@ -50,3 +48,33 @@ async def rope(subject: Subject) -> Finding:
                 "Convert again; if it fails again, report it with config.json.",
             )
     return Finding(True, f"{len(subject.files)} files turn by transformers' own {head_dim // 2} frequencies")
+
+
+def inverse_frequencies(config: dict[str, Any]) -> npt.NDArray[np.float64]:
+    """What transformers turns queries and keys by: one inverse frequency for each pair of a head.
+
+    Its class LlamaConfig imports most of transformers and of torch's distributed parts, which takes two seconds
+    of a core. So a configuration is made of the part of it that reads the rotary parameters, where these are
+    scaled; the plain ones are in the model's own code only.
+
+    Args:
+        config: what config.json says.
+    """
+    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS, RotaryEmbeddingConfigMixin
+
+    class Rotary(RotaryEmbeddingConfigMixin):  # type: ignore[misc]  # transformers has no types
+        def __init__(self) -> None:
+            vars(self).update(config)
+            self.rope_parameters = dict(config.get("rope_parameters") or config.get("rope_scaling") or {})
+            self.convert_rope_params_to_dict()
+
+    rotary = Rotary()
+    scaled = ROPE_INIT_FUNCTIONS.get(rotary.rope_parameters["rope_type"])
+    if scaled:
+        frequencies, _ = scaled(rotary)
+    else:
+        from transformers import LlamaConfig
+        from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
+
+        frequencies = LlamaRotaryEmbedding(LlamaConfig.from_dict(dict(config))).inv_freq
+    return np.asarray(frequencies.double().numpy())

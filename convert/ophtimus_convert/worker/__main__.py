@@ -1,5 +1,6 @@
 """Take one job, do it, say how it went."""
 
+import importlib
 import os
 import sys
 import threading
@@ -23,6 +24,15 @@ from ophtimus_convert.jobs import (
 )
 from ophtimus_edge.errors import AdapterError, OphtimusError
 
+# Where each job's work is done; each module brings its own imports, and with them its own memory.
+_MODULES = {
+    "PlanTypes": "llama",
+    "Quantize": "llama",
+    "Fuse": "fuse",
+    "Verify": "verify",
+    "Measure": "measure",
+    "Calibrate": "calibrate",
+}
 _encoder = msgspec.json.Encoder()
 _lock = threading.Lock()
 
@@ -39,7 +49,7 @@ def progress(done: int, total: int, what: str = "") -> None:
 
 
 def perform(job: Job, on_progress: Callable[[int, int, str], None]) -> Event:
-    """Do a job; each brings its own imports, and with them its own memory."""
+    """Do a job."""
     if isinstance(job, Fuse):
         from ophtimus_convert.worker.fuse import fuse
 
@@ -86,7 +96,8 @@ def _read(size: int) -> bytes:
 
 
 def main() -> int:
-    """Do the job of standard input's frame; returns the exit code."""
+    """Do the job of standard input's frame, whose kind is named beforehand; returns the exit code."""
+    importlib.import_module(f"ophtimus_convert.worker.{_MODULES[sys.argv[1]]}")
     (length,) = HEAD.unpack(_read(HEAD.size))
     job = msgspec.json.decode(_read(length), type=Job)
     threading.Thread(target=_end_with_parent, daemon=True).start()
