@@ -120,7 +120,7 @@ def measure(arguments: argparse.Namespace, model: str) -> tuple[dict[str, float]
                 position = len(terminal.seen)
                 syllable = next(syllables)
                 typed = terminal.write(syllable)
-                waits.append(terminal.wait(syllable, position) - typed)
+                waits.append(terminal.wait(syllable, position, 10) - typed)
                 time.sleep(max(0, typed + KEY_S - time.perf_counter()))
             return json.loads(out.read_text()), waits
 

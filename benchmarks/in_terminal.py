@@ -71,11 +71,10 @@ class Terminal:
         """
         wanted = text.encode()
         with self._changed:
-            while self.seen.find(wanted, after) < 0:
-                if self.ended or not self._changed.wait(seconds):
-                    raise RuntimeError(
-                        f"{text!r} was not drawn; the end of it:\n{self.seen[-2000:].decode(errors='replace')}"
-                    )
+            found = self._changed.wait_for(lambda: self.ended or self.seen.find(wanted, after) >= 0, seconds)
+            if not found or self.seen.find(wanted, after) < 0:
+                end = self.seen[-2000:].decode(errors="replace")
+                raise RuntimeError(f"{text!r} was not drawn; the end of what was:\n{end}")
             return time.perf_counter()
 
     def wait_for_end(self) -> None:

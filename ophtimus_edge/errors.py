@@ -104,6 +104,18 @@ class ProfileError(HistoryError):
     """A profile cannot have that name, or there is no such profile."""
 
 
+class HistoryExportError(HistoryError):
+    """Conversations cannot be written out: the file exists, or its disk is full."""
+
+
+class HistoryImportError(HistoryError):
+    """A file of exported conversations is damaged, too large, or holds what no talk can be."""
+
+
+class HandoutRefusedError(HistoryError):
+    """A patient handout cannot be made of an answer, or not without what is missing."""
+
+
 class MissingExtraError(OphtimusError):
     """A part of the program is not installed."""
 
@@ -142,19 +154,3 @@ class RecipeError(OphtimusError):
 
 class TrainingDataError(OphtimusError):
     """A question file is missing, damaged, or breaks a rule that training relies on."""
-
-
-class HistoryError(OphtimusError):
-    """Something about the kept conversations went wrong."""
-
-
-class HistoryExportError(HistoryError):
-    """Conversations cannot be written out: the file exists, or its disk is full."""
-
-
-class HistoryImportError(HistoryError):
-    """A file of exported conversations is damaged, too large, or holds what no talk can be."""
-
-
-class HandoutRefusedError(HistoryError):
-    """A patient handout cannot be made of an answer, or not without what is missing."""

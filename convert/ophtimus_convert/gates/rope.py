@@ -64,7 +64,7 @@ def inverse_frequencies(config: dict[str, Any]) -> npt.NDArray[np.float64]:
 
     class Rotary(RotaryEmbeddingConfigMixin):  # type: ignore[misc]  # transformers has no types
         def __init__(self) -> None:
-            vars(self).update(config)
+            self.__dict__.update(config)
             self.rope_parameters = dict(config.get("rope_parameters") or config.get("rope_scaling") or {})
             self.convert_rope_params_to_dict()
 
