@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Callable
 
+from rich.cells import cell_len
 from textual.app import App
+from textual.pilot import Pilot
 
 
 async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
@@ -23,3 +25,16 @@ def lines(app: App[None]) -> list[str]:
 def shown(app: App[None]) -> str:
     """Everything on the screen in front as one line, its wrapping undone."""
     return " ".join(" ".join(lines(app)).split())
+
+
+async def click(app: App[None], pilot: Pilot[None], text: str) -> None:
+    """Click on words, once they stand still: the first drawings of a screen still move its foot."""
+    seen: list[list[str]] = []
+
+    def stands_still() -> bool:
+        seen.append(lines(app))
+        return len(seen) > 2 and seen[-1] == seen[-3] and any(text in line for line in seen[-1])
+
+    await until(stands_still)
+    y, line = next((y, line) for y, line in enumerate(seen[-1]) if text in line)
+    await pilot.click(offset=(cell_len(line[: line.index(text)]) + 1, y))

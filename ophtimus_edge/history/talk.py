@@ -57,6 +57,7 @@ class Reply(msgspec.Struct, kw_only=True):
         ids: its tokens, for the next prompt; empty where the engine died.
         finish: ``writing`` while it grows.
         note: what must be known of it beside how it ended, such as why the engine died.
+        failure: the name of the error's class whose words the note has, such as "EngineError".
         notices: what the app said above it, a line each.
         dropped: ids of the questions that no longer fitted when it was written.
         keep: never dropped where the talk grows too long.
@@ -70,6 +71,7 @@ class Reply(msgspec.Struct, kw_only=True):
     ids: list[int] = []
     finish: FinishReason | Literal["writing"] = "writing"
     note: str = ""
+    failure: str = ""
     notices: list[str] = []
     dropped: list[str] = []
     prompt_tokens: int = 0

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from ophtimus_edge.conversation import Asking, Conversation, Dropped, Exchange, Happening
 from ophtimus_edge.engine.client import Died, Engine
 from ophtimus_edge.engine.messages import Answered, Piece, Reading
-from ophtimus_edge.errors import OphtimusError
+from ophtimus_edge.errors import EngineError, OphtimusError
 from ophtimus_edge.history.keeping import History
 from ophtimus_edge.history.talk import Question, Reply, Talk, answered, earlier
 
@@ -42,7 +42,7 @@ async def write(
             reply.text = reply.text.removesuffix("\ufffd")  # what stood for it; the whole one comes now
         begun = Exchange(question.text, reply.text, reply.ids)
     said = earlier(before, conversation.model.name, conversation.model.version)
-    reply.finish, reply.note = "writing", ""
+    reply.finish, reply.note, reply.failure = "writing", "", ""
     kept = time.monotonic()
     try:
         async with aclosing(conversation.ask(question.text, asking, said, begun)) as events:
@@ -53,7 +53,7 @@ async def write(
                     kept = time.monotonic()
                 yield event
     except OphtimusError as error:
-        reply.finish, reply.note = "failed", f"{error.message} {error.hint}"
+        _fail(reply, error)
         raise
     finally:
         if reply.finish == "writing":  # nobody listens any more
@@ -76,8 +76,12 @@ def _take_in(reply: Reply, event: Dropped | Happening, before: list[Question]) -
         reply.completion_tokens = len(reply.ids)
         reply.tokens_per_s = event.tokens_per_s
     elif isinstance(event, Died):
-        reply.finish, reply.note = "failed", f"{event.message} {event.hint}"
+        _fail(reply, EngineError(event.message, event.hint))
         reply.ids = []  # they were not told; the words stand for them
+
+
+def _fail(reply: Reply, error: OphtimusError) -> None:
+    reply.finish, reply.note, reply.failure = "failed", f"{error.message} {error.hint}", type(error).__name__
 
 
 async def _ends_inside_a_character(engine: Engine, ids: list[int]) -> bool:

@@ -13,7 +13,8 @@ Numbers in words count where a unit or a frequency follows: "two drops", "하루
 
 The work grows with the length of the text and no faster: every expression matches at each digit where
 a number begins, whatever follows, and goes on behind it; repetitions give nothing back (possessive
-quantifiers) or are bounded.
+quantifiers) or are bounded. The many expressions are tried only where a figure can begin, which a short one
+finds: in a text without figures they would cost ten times as much, in one call that no thread can interrupt.
 """
 
 import re
@@ -172,6 +173,9 @@ _FIGURE = re.compile(
     f"(?P<often>{_KOREAN_OFTEN}|{_OFTEN})|(?P<number>{_NUMBER})(?P<unit>{_UNIT})?|(?P<words>{_IN_WORDS}|{_SINO}|{_IN_KOREAN})",
 )
 
+# Where one can begin: a sign or digit of a number, or the first letter of a word.
+_BEGIN = re.compile(f"[\\d.{_VULGAR}≥≤<>＜＞±~～≈∼+−–-]|(?<![A-Za-z])[A-Za-z]|(?<![가-힣])[가-힣]")
+
 # --- what is left out --------------------------------------------------------------------------
 
 _LIST_NUMBER = re.compile(f"[0-9]{{1,3}}(?=[.):]{_S}|[.)]$|\\. |\\)\\n)", re.MULTILINE)
@@ -203,8 +207,11 @@ def figures(text: str) -> list[str]:
         Exact parts of ``text``, in its order; a figure that stands in it several times comes once.
     """
     seen: dict[str, None] = {}
-    for match in _FIGURE.finditer(text):
-        if not _left_out(text, match):
+    at = 0
+    while begin := _BEGIN.search(text, at):
+        match = _FIGURE.match(text, begin.start())
+        at = match.end() if match else begin.end()
+        if match and not _left_out(text, match):
             seen.setdefault(match.group().strip())
     return list(seen)
 

@@ -14,7 +14,7 @@ import pytest
 from conftest import BIN
 from gguf_drafts import Draft, token
 
-from ophtimus_edge import settings
+from ophtimus_edge import locations, settings
 from ophtimus_edge.engine.messages import Answered, Piece, Sampling, Turn
 from ophtimus_edge.engine.synchronous import SyncEngine
 from ophtimus_edge.locations import demo_folder
@@ -120,3 +120,23 @@ def test_a_syllable_in_pieces_and_one_behind_enter_reach_the_question(home: Path
         app.close()
     assert "백내장이란 무엇인가요" in app.seen.decode(errors="ignore")
     assert b"\x1b[>1u" not in app.seen  # the keyboard protocol with which terminals lose composed syllables
+
+
+def test_a_question_that_was_begun_outlives_a_crash_of_the_app(home: Path) -> None:
+    app = AppInTerminal(home, language="ko")
+    try:
+        app.until("준비됨")
+        app.type(b"\x15" + "백내장 수술 다음 날".encode())
+        deadline = time.monotonic() + 30
+        while not (draft := locations.draft_file()).is_file() or "다음 날" not in draft.read_text("utf-8"):
+            assert time.monotonic() < deadline
+            app.read(0.1)
+        app.process.kill()  # no chance to do anything at its end
+        app.process.wait(10)
+    finally:
+        app.close()
+    again = AppInTerminal(home, language="ko")
+    try:
+        again.until("백내장 수술 다음 날")
+    finally:
+        again.close()

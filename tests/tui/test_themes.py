@@ -4,11 +4,15 @@ import re
 
 import pytest
 from conftest import ROOT
+from piloting import shown, until
 from textual.app import App, ComposeResult
 from textual.color import Color
 from textual.theme import Theme
 from textual.widgets import Static, TextArea
 
+from ophtimus_edge import settings
+from ophtimus_edge.models import store
+from ophtimus_tui.app import OphtimusApp
 from ophtimus_tui.themes import DARK, LIGHT, THEMES, theme_named
 
 AA = 4.5
@@ -19,7 +23,7 @@ TEXT = {
     "text", "text-muted", "text-disabled", "foreground", "foreground-muted", "foreground-disabled", "primary",
     "secondary", "accent", "warning", "error", "success", "text-primary", "text-secondary", "text-accent",
     "text-warning", "text-error", "text-success",
-    *(name for name in re.findall(r"(?<![-\w])color: \$([a-z0-9-]+)", SOURCES) if "-cursor-" not in name),
+    *(name for name in re.findall(r"(?:(?<![-\w])|title-)color: \$([a-z0-9-]+)", SOURCES) if "-cursor-" not in name),
 }  # fmt: skip
 PAIRS = [
     ("block-cursor-foreground", "block-cursor-background"),
@@ -83,6 +87,31 @@ def test_a_border_stands_out_from_what_it_borders(theme: Theme) -> None:
     colors = theme.to_color_system().generate()
     for border in ("border", "border-blurred", "primary", "accent"):
         assert contrast(Color.parse(colors[border]), Color.parse(colors["background"])) >= 3
+
+
+@pytest.mark.parametrize("setting", ["dark", "light"])
+@pytest.mark.parametrize("focused", [True, False])
+async def test_the_words_in_the_border_of_the_talks_can_be_read(setting: str, focused: bool) -> None:
+    """Where no colour is given for them they have that of the border, which may be faint."""
+    app = OphtimusApp(
+        store.choose(), "en", settings.Settings(theme=setting, first_start_done=settings.FIRST_START)
+    )
+    async with app.run_test(size=(120, 30)) as pilot:
+        await until(lambda: "until you leave" in shown(app))
+        if focused:
+            await pilot.press("f2")
+        await pilot.pause()
+        seen = set()
+        for strip in app.screen._compositor.render_strips():
+            for segment in strip:
+                for words in ("talks", "until you leave"):
+                    if segment.text.strip() == words and segment.style and segment.style.color:
+                        seen.add(words)
+                        style = segment.style
+                        assert style.bgcolor
+                        colors = [Color.from_rich_color(one) for one in (style.color, style.bgcolor)]
+                        assert contrast(*colors) >= AA, words
+    assert seen == {"talks", "until you leave"}
 
 
 @pytest.mark.parametrize(("setting", "dark"), [("dark", True), ("light", False)])

@@ -1,7 +1,7 @@
 """The program: settings, screens, themes and the palette around the chat screen."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -13,13 +13,14 @@ from textual.screen import Screen
 
 from ophtimus_edge import locations, settings
 from ophtimus_edge.engine.client import Engine
-from ophtimus_edge.errors import OphtimusError
+from ophtimus_edge.errors import OphtimusError, SettingsError
 from ophtimus_edge.history.draft import Draft
 from ophtimus_edge.history.keeping import Forgetting
 from ophtimus_edge.models import store
 from ophtimus_edge.models.store import ChosenModel
 from ophtimus_edge.specialties import roles
 from ophtimus_tui import themes
+from ophtimus_tui.error_texts import said
 from ophtimus_tui.keys import CHAT, EVERYWHERE, MODELS, QUIZ
 from ophtimus_tui.screens.chat import ChatScreen
 from ophtimus_tui.screens.choose import ChooseScreen
@@ -36,6 +37,7 @@ class OphtimusApp(App[None]):
     Args:
         language: ``en`` or ``ko``.
         chosen: what the person has set; without it nothing of it is read or written.
+        problems: with which the program started; the chat screen says them.
     """
 
     TITLE = "Ophtimus"
@@ -46,13 +48,17 @@ class OphtimusApp(App[None]):
     ]
 
     def __init__(
-        self, model: ChosenModel, language: str, chosen: settings.Settings | None = None, problem: str = ""
+        self,
+        model: ChosenModel,
+        language: str,
+        chosen: settings.Settings | None = None,
+        problems: Sequence[OphtimusError] = (),
     ) -> None:
         super().__init__()
         self.texts = Texts(language)
         self._settings = chosen or settings.Settings(first_start_done=settings.FIRST_START, keep_draft=False)
         self._keeps_settings = chosen is not None
-        self._problem = problem
+        self._problems = problems
         self._engine = Engine()
         self._model = model
         self.chat = self._new_chat()
@@ -91,8 +97,14 @@ class OphtimusApp(App[None]):
 
     def _open_chat(self) -> None:
         self.push_screen(self.chat)
-        if self._problem:
-            self.chat.call_after_refresh(self.chat.say, self._problem)
+        for problem in self._problems:
+            self.chat.call_after_refresh(self.chat.say, partial(self._say, problem))
+
+    def _say(self, problem: OphtimusError) -> str:
+        sentences = [said(problem, self.texts)]
+        if isinstance(problem, SettingsError):
+            sentences.append(self.texts("chat.settings_broken"))
+        return "\n".join(sentences)
 
     def _set(self, **changes: object) -> None:
         """Change settings, and keep them."""
@@ -102,7 +114,7 @@ class OphtimusApp(App[None]):
         try:
             settings.write(self._settings)
         except OphtimusError as error:
-            reason = f"{error.message} {error.hint}"
+            reason = said(error, self.texts)
             self.notify(self.texts("chat.settings_failed", reason=reason), severity="warning", markup=False)
 
     # Commands, for keys, palette and mouse
@@ -169,8 +181,7 @@ class OphtimusApp(App[None]):
     def on_quiz_screen_ask_model(self, event: QuizScreen.AskModel) -> None:
         """Put a quiz question into the question box; the quiz waits underneath."""
         self.pop_screen()
-        self.chat.box.text = event.question_text
-        self.chat.box.focus()
+        self.chat.composing.write(event.question_text)
 
     def action_theme(self) -> None:
         """Light or dark."""
@@ -192,13 +203,11 @@ def run() -> None:
     """Run the app; registered in the entry-point group ``ophtimus.app``."""
     chosen, problem = settings.read_or_defaults()
     language = chosen.spoken_language()
-    said = (
-        Texts(language)("chat.settings_broken", problem=problem.message, hint=problem.hint) if problem else ""
-    )
+    problems: list[OphtimusError] = [problem] if problem else []
     try:
         model = store.choose(chosen.model or store.DEMO, chosen.level)
     except OphtimusError as error:
         # A model that was removed must not keep the app from opening.
-        said = "\n".join(part for part in (said, f"{error.message} {error.hint}") if part)
+        problems.append(error)
         model = store.choose()
-    OphtimusApp(model, language, chosen, said).run()
+    OphtimusApp(model, language, chosen, problems).run()

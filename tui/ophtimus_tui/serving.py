@@ -1,13 +1,16 @@
 """Questions served one after another: the engine loaded, each question asked, its exchange kept up to date."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from contextlib import aclosing
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
 
 import msgspec
 
-from ophtimus_edge.conversation import FREE, Asking, Conversation, Dropped, Happening, completes
+from ophtimus_edge.conversation import FREE, Asking, Conversation, Dropped, Happening
 from ophtimus_edge.engine.client import Engine
 from ophtimus_edge.engine.messages import Answered, Loading, Piece, Reading
 from ophtimus_edge.engine.session import Halted
@@ -19,23 +22,30 @@ from ophtimus_edge.models.store import ChosenModel
 from ophtimus_edge.safety import emergencies
 from ophtimus_edge.settings import Settings
 from ophtimus_edge.specialties import role_named
+from ophtimus_edge.text import sanitize
+from ophtimus_tui.error_texts import said
 from ophtimus_tui.texts import Texts
 from ophtimus_tui.widgets.exchange import Exchange
 
 AGAIN_TEMPERATURE = 0.7
 
 
-class Job(NamedTuple):
+Kind = Literal["ask", "again", "retry", "go_on"]
+
+
+@dataclass(eq=False)
+class Job:
     """Something to be answered.
 
     Attributes:
-        kind: a new question, an answer again, or an answer that goes on.
+        exchange: where it stands on the screen; another one where its talk was left and opened again.
+        kind: a new question, another answer to one, an answer that never got words, or one that goes on.
         instead_of: the question in whose place a new one is asked.
     """
 
     exchange: Exchange
     talk: Talk
-    kind: Literal["ask", "again", "go_on"]
+    kind: Kind
     instead_of: Question | None = None
 
 
@@ -46,7 +56,7 @@ class Serving:
         show_state: told how the model stands, in words.
         show_memory: told the tokens of the talk, and how many the context holds.
         placed: told the exchange whose question has got its place in the talk.
-        say: told a sentence that stands in the talk.
+        say: told what gives a sentence for the talk, in the language that is spoken.
     """
 
     def __init__(
@@ -58,17 +68,19 @@ class Serving:
         show_state: Callable[[str], None],
         show_memory: Callable[[int, int], None],
         placed: Callable[[Exchange], None],
-        say: Callable[[str], None],
+        say: Callable[[Callable[[], str]], None],
     ) -> None:
         self.engine = engine
         self.history = history
         self._texts = texts
         self._show_state, self._show_memory = show_state, show_memory
         self._placed, self._say = placed, say
-        self.jobs: asyncio.Queue[Job] = asyncio.Queue()
+        self._jobs: deque[Job] = deque()
+        self._came = asyncio.Event()
+        self._job: Job | None = None
         self.role = FREE
         self.settings = Settings()
-        self.under_way: Exchange | None = None
+        self._model: ChosenModel | None = None
         self._conversation: Conversation | None = None
         self._stopped = False
         self._state: tuple[str, dict[str, object]] = ("chat.loading", {"percent": 0})
@@ -78,9 +90,19 @@ class Serving:
         key, values = self._state
         self._show_state(self._texts(key, **values))
 
+    @property
+    def unfinished(self) -> list[Job]:
+        """What is being answered, and what waits behind it."""
+        return [*([self._job] if self._job else []), *self._jobs]
+
+    def put(self, job: Job) -> None:
+        """Put something at the end of the queue."""
+        self._jobs.append(job)
+        self._came.set()
+
     async def serve(self, model: ChosenModel) -> None:
         """Load a model, then answer one question after another, until this is cancelled."""
-        self._conversation = None
+        self._conversation, self._model = None, model
         # The rules take a fifth of a second to be read: while the model loads, not when the first question is sent.
         asyncio.get_running_loop().run_in_executor(None, emergencies.match, "")
         try:
@@ -93,108 +115,137 @@ class Serving:
             )
         except OphtimusError as error:
             self._tell("chat.failed")
-            self._say(f"{error.message}\n{error.hint}")
+            self._say_error(error)
             return
         for sentence in loaded.reduced:
-            self._say(sentence)
+            self._say(partial(self._texts, "chat.reduced", reason=sanitize(sentence)))
         self._show_memory(loaded.warmed, loaded.context)
         self._conversation = conversation = Conversation(self.engine, model)
         while True:
             self._tell("chat.ready")
-            job = await self.jobs.get()
-            self.under_way, self._stopped = job.exchange, False
-            refused = ""
+            while not self._jobs:
+                self._came.clear()
+                await self._came.wait()
+            self._job = job = self._jobs.popleft()
+            self._stopped = False
+            refused: OphtimusError | None = None
             try:
                 await self._answer(conversation, job)
             except OphtimusError as error:
-                refused = f"{error.message} {error.hint}"
+                refused = error
             finally:
-                self.under_way = None
+                self._job = None
                 job.exchange.finish()
-            if job.exchange.reply is None:  # before it had an answer whose note would say it
-                job.exchange.status(refused)
+            if refused and job.exchange.reply is None:  # before it had an answer whose note would say it
+                job.exchange.status(partial(said, refused, self._texts), stops=False)
 
     async def warm(self) -> None:
         """Evaluate the role's prompt now, so that the next question evaluates only itself."""
-        if self._conversation is None or self.under_way is not None or self._conversation.model.is_base:
+        if self._conversation is None or self._job is not None or self._conversation.model.is_base:
             return
         prompt = role_named(self.role).system_prompt
         if prompt and not self._conversation.model.demonstration:
             try:
                 await self.engine.warm(prompt)
             except OphtimusError as error:
-                self._say(f"{error.message} {error.hint}")
+                self._say_error(error)
 
     async def stop(self) -> bool:
-        """Stop the answer under way; whether there was one."""
-        if self.under_way is None:
-            return False
-        self._stopped = True
-        await self.engine.cancel()
-        return True
+        """Stop the answer under way, or else all that waits while the model loads; whether there was anything.
+
+        What is stopped before its turn came stays in its talk, with an answer that has no words.
+        """
+        if self._job is not None:
+            self._stopped = True
+            await self.engine.cancel()
+            return True
+        waiting = list(self._jobs)
+        self._jobs.clear()
+        for job in waiting:
+            if self._model is not None and job.exchange.place is None:
+                place, reply = self._begin(job, self._asking(job), self._model)
+                reply.finish = "cancelled"
+                self.history.keep_reply(job.talk, place, reply)
+                job.exchange.begin(place)
+                self._placed(job.exchange)
+            job.exchange.finish()
+        return bool(waiting)
 
     def _leave_the_role_of(self, model: ChosenModel) -> None:
         if model.is_base and self.role != FREE:
             self.role = FREE
-            self._say(self._texts("chat.base"))
+            self._say(partial(self._texts, "chat.base"))
 
-    async def _answer(self, conversation: Conversation, job: Job) -> None:
-        exchange, talk = job.exchange, job.talk
-        completes(conversation.model, self.engine.loaded, self.role)
-        place = exchange.place
+    def _say_error(self, error: OphtimusError) -> None:
+        self._say(partial(said, error, self._texts))
+
+    def _begin(self, job: Job, asking: Asking, model: ChosenModel) -> tuple[Question, Reply]:
+        """The question's place in its talk, and the answer that begins or goes on there."""
+        talk, place = job.talk, job.exchange.place
         if place is None:
             if not talk.questions:
                 self.history.begin(talk)
-            place = talk.ask(exchange.question, job.instead_of)
+            place = talk.ask(job.exchange.question, job.instead_of)
             self.history.keep_question(talk, place)
-        asking = self._asking(job)
         reply = place.reply
-        if reply is None or job.kind != "go_on":
-            reply = talk.begin_reply(place, self._provenance(conversation.model, asking, job.kind == "again"))
-        exchange.begin(place)
-        self._placed(exchange)
-        reply.notices = self._notices(conversation, exchange, talk, place)
-        exchange.notice(reply.notices)
+        if reply is None or job.kind in {"ask", "again"}:
+            reply = talk.begin_reply(place, self._provenance(model, asking, job.kind == "again"))
+        elif job.kind == "retry":
+            reply.provenance = self._provenance(model, asking, reply.provenance.again)
+        return place, reply
+
+    async def _answer(self, conversation: Conversation, job: Job) -> None:
+        asking = self._asking(job)
+        place, reply = self._begin(job, asking, conversation.model)
+        reply.finish = "writing"
+        reply.notices = self._notices(conversation, job.talk, place)
+        job.exchange.begin(place)
+        self._placed(job.exchange)
         loop = asyncio.get_running_loop()
         first, told = 0.0, 0.0
-        async with aclosing(write(conversation, self.history, talk, place, reply, asking)) as events:
+        async with aclosing(write(conversation, self.history, job.talk, place, reply, asking)) as events:
             async for event in events:
                 if self._stopped and not isinstance(event, Answered):
                     self._stopped = False
                     await self.engine.cancel()  # Esc came before the engine knew of the question
                 if isinstance(event, Piece):
-                    exchange.grow(event.text)
+                    job.exchange.grow(event.text)
                     now = loop.time()
                     first = first or now
                     if now - told > 0.5:
                         told = now
                         speed = (event.tokens - 1) / max(1e-6, now - first)
-                        self._tell("chat.writing", exchange, speed=f"{speed:.1f}")
-                        self.remember(reply.prompt_tokens + event.tokens)
+                        self._tell("chat.writing", job.exchange, speed=f"{speed:.1f}")
+                        self._remember_of(job, reply.prompt_tokens + event.tokens)
                 else:
-                    self._take(event, exchange, reply)
+                    self._take(event, job)
 
-    def _take(self, event: Dropped | Happening, exchange: Exchange, reply: Reply) -> None:
+    def _take(self, event: Dropped | Happening, job: Job) -> None:
         if isinstance(event, Loading):  # again: the process that had it ended
-            self._tell("chat.loading", exchange, percent=int(100 * event.fraction))
+            self._tell("chat.loading", job.exchange, percent=int(100 * event.fraction))
         elif isinstance(event, Reading):
-            self._tell("chat.reading", exchange, percent=100 * event.done // max(1, event.total))
-            self.remember(event.total)
+            self._tell("chat.reading", job.exchange, percent=100 * event.done // max(1, event.total))
+            self._remember_of(job, event.total)
         elif isinstance(event, Halted):
-            self._say(self._texts("chat.wake"))
+            self._say(partial(self._texts, "chat.wake"))
         elif isinstance(event, Answered):
-            self.remember(event.prompt_tokens + event.completion_tokens)
+            self._remember_of(job, event.prompt_tokens + event.completion_tokens)
         elif isinstance(event, Dropped):
-            self._placed(exchange)
+            self._placed(job.exchange)
+
+    def _remember_of(self, job: Job, tokens: int) -> None:
+        if job.exchange.is_attached:  # else another talk is on the screen
+            self.remember(tokens)
 
     def _asking(self, job: Job) -> Asking:
         settings = self.settings
-        if job.kind == "go_on" and job.exchange.reply:
-            how = job.exchange.reply.provenance
+        how = job.exchange.reply.provenance if job.exchange.reply else None
+        if job.kind == "go_on" and how:
             return Asking(
                 role=how.role, max_tokens=settings.max_tokens, temperature=how.temperature, seed=how.seed
             )
-        temperature = AGAIN_TEMPERATURE if job.kind == "again" else settings.temperature
+        again = job.kind == "again" or (job.kind == "retry" and how is not None and how.again)
+        temperature = AGAIN_TEMPERATURE if again else settings.temperature
         asking = Asking(role=self.role, max_tokens=settings.max_tokens, temperature=temperature)
         return msgspec.structs.replace(asking, seed=asking.sampling().seed)
 
@@ -210,11 +261,9 @@ class Serving:
             again=again,
         )
 
-    def _notices(
-        self, conversation: Conversation, exchange: Exchange, talk: Talk, place: Question
-    ) -> list[str]:
+    def _notices(self, conversation: Conversation, talk: Talk, place: Question) -> list[str]:
         lines = []
-        unfamiliar = conversation.unfamiliar(exchange.question)
+        unfamiliar = conversation.unfamiliar(place.text)
         if unfamiliar:
             lines = [self._texts("chat.unfamiliar"), *(f"  {known}" for known in unfamiliar.nearest)]
         if conversation.model.demonstration and talk.path().index(place) > 0:
@@ -228,7 +277,6 @@ class Serving:
 
     def _tell(self, key: str, exchange: Exchange | None = None, **values: object) -> None:
         self._state = (key, values)
-        sentence = self._texts(key, **values)
-        self._show_state(sentence)
+        self._show_state(self._texts(key, **values))
         if exchange:
-            exchange.status(sentence)
+            exchange.status(partial(self._texts, key, **values))

@@ -1,42 +1,44 @@
 """The chat screen: ask, read the answer as it is written, stop it, ask again, edit, choose among versions."""
 
 import asyncio
-from typing import ClassVar, Literal
+from collections.abc import Callable
+from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
-from textual.timer import Timer
-from textual.widgets import OptionList, Static
+from textual.widgets import OptionList
 
 from ophtimus_edge.conversation import clean_question
 from ophtimus_edge.engine.client import Engine
-from ophtimus_edge.errors import FolderNotWritableError, QuestionError
+from ophtimus_edge.errors import QuestionError
 from ophtimus_edge.history.draft import Draft
 from ophtimus_edge.history.keeping import History
-from ophtimus_edge.history.talk import Question, Talk, new_talk
+from ophtimus_edge.history.talk import Talk, new_talk
 from ophtimus_edge.models.store import ChosenModel
-from ophtimus_edge.safety import identifiers
 from ophtimus_edge.settings import Settings
 from ophtimus_edge.specialties import role_named
+from ophtimus_edge.text import sanitize
 from ophtimus_tui import clipboard
+from ophtimus_tui.composing import Composing
 from ophtimus_tui.keys import CHAT
-from ophtimus_tui.screens.choose import ChooseScreen
-from ophtimus_tui.serving import Job, Serving
+from ophtimus_tui.screens.pointed_out import sendable
+from ophtimus_tui.serving import Job, Kind, Serving
 from ophtimus_tui.texts import Texts
 from ophtimus_tui.widgets.ask_box import AskBox
 from ophtimus_tui.widgets.exchange import Exchange
+from ophtimus_tui.widgets.foot import Foot
 from ophtimus_tui.widgets.key_line import KeyLine
-from ophtimus_tui.widgets.meter import Meter
 from ophtimus_tui.widgets.pressable import Pressable
 from ophtimus_tui.widgets.talk_list import TalkList
+from ophtimus_tui.widgets.talk_view import TalkView
 from ophtimus_tui.widgets.top_line import TopLine
 
 _WIDE = 100  # cells, from which on the list of talks stands beside the talk
-_NARROW = 90  # below it the foot needs two lines
-_DRAFT_S = 0.5
+_LOW = 16  # rows, below which the foot has no keys
+_LOWEST = 8  # rows, below which the question box has one row, and top and foot too
 _APP_ACTIONS = {"help", "models", "roles", "theme", "language", "palette", "quit"}
 _OF_WIDGETS = {"ctrl+c", "ctrl+k"}  # the question box has a meaning of its own for them
 
@@ -46,15 +48,12 @@ class ChatScreen(Screen[None]):
 
     DEFAULT_CSS = """
     ChatScreen #middle { height: 1fr; }
-    ChatScreen #talk { height: 1fr; padding: 0 1; scrollbar-size-vertical: 1; }
-    ChatScreen #talk > Static { color: $text-muted; margin: 0 0 1 2; }
-    ChatScreen #foot { height: auto; padding: 0 1; color: $text-muted; }
-    ChatScreen #supports { width: 1fr; height: auto; text-align: right; margin: 0 0 0 2; }
     ChatScreen TalkList { display: none; width: 26; }
     ChatScreen.listing TalkList { display: block; }
-    ChatScreen.narrow #foot { layout: vertical; }
-    ChatScreen.narrow #supports { width: 100%; text-align: left; margin: 0; }
     ChatScreen.low KeyLine#keys { display: none; }
+    ChatScreen.lowest TopLine, ChatScreen.lowest Foot { max-height: 1; }
+    ChatScreen.lowest TopLine.warning > Horizontal, ChatScreen.lowest Meter { display: none; }
+    ChatScreen.lowest AskBox, ChatScreen.lowest AskBox:focus { border: none; min-height: 1; max-height: 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
@@ -79,28 +78,24 @@ class ChatScreen(Screen[None]):
         self._texts = texts
         self.model = model
         self._history = history
-        self._draft = draft
         self._settings = Settings()
         self._talk: Talk = new_talk()
         self._state = ""
-        self._raw = self._details = self._listing = False
+        self._listing = False
         self._listing_asked: bool | None = None
-        self._editing: Exchange | None = None
-        self._draft_failed = False
-        self._draft_due: Timer | None = None
-        self._asking, self._drafting = asyncio.Lock(), asyncio.Lock()
+        self._asking = asyncio.Lock()
         # Kept, not looked up: the engine's last events may arrive while the screen is being taken down.
         self._top = TopLine()
-        self._scroll = VerticalScroll(id="talk")
-        self.box = AskBox()
-        self._meter = Meter()
-        self._supports = Static("", id="supports", markup=False)
+        self._scroll = TalkView(texts)
+        self.composing = Composing(draft, texts)
+        self.box = self.composing.box
+        self._foot = Foot(texts)
         self._keys = KeyLine()
         self._keys.id = "keys"
         self._list = TalkList(texts)
         self.serving = Serving(
             engine, history, texts,
-            show_state=self._show_state, show_memory=self._meter.show, placed=self._placed, say=self.say,
+            show_state=self._show_state, show_memory=self._foot.meter.show, placed=self._placed, say=self.say,
         )  # fmt: skip
 
     def compose(self) -> ComposeResult:
@@ -111,38 +106,35 @@ class ChatScreen(Screen[None]):
             with Vertical():
                 yield self._scroll
                 yield self.box
-        with Horizontal(id="foot"):
-            yield self._meter
-            yield self._supports
+        yield self._foot
         yield self._keys
 
     def on_mount(self) -> None:
         """Put the cursor behind what was begun, or the example, and start the model."""
-        self._scroll.can_focus = False
-        begun = self._draft.read() if self._draft else ""
-        self.box.text = begun or self._texts("chat.example")
-        self.box.move_cursor(self.box.document.end)
-        self.box.focus()
+        self.composing.begin()
         self.relabel()
         self.open_model(self.model)
+
+    def on_unmount(self) -> None:
+        """Keep the last letters too."""
+        self.composing.end()
 
     def apply(self, settings: Settings) -> None:
         """Take the settings that concern this screen."""
         self._settings = self.serving.settings = settings
         self.serving.role = settings.role
-        self._details = settings.shows_details(settings.role)
+        self._scroll.details = settings.shows_details(settings.role)
 
     @property
     def exchanges(self) -> list[Exchange]:
         """What stands in the talk, top to bottom."""
-        return [child for child in self._scroll.children if isinstance(child, Exchange)]
+        return self._scroll.exchanges
 
     def relabel(self) -> None:
         """Write everything that is the app's own anew, in the language that is spoken now."""
         texts = self._texts
-        self._supports.update(texts("chat.supports"))
-        self._meter.name_it(texts("chat.memory"))
-        self.box.border_title = texts("chat.editing" if self._editing else "chat.ask")
+        self._foot.relabel()
+        self.composing.relabel()
         self._keys.show(
             [
                 (texts(key.label), f"app.{key.action}" if key.action in _APP_ACTIONS else f"screen.{key.action}")
@@ -151,8 +143,7 @@ class ChatScreen(Screen[None]):
             ]
         )  # fmt: skip
         self.serving.relabel()
-        for exchange in self.exchanges:
-            exchange.relabel()
+        self._scroll.relabel()
         self._list.show(self._history.talks(), self._talk)
 
     def on_resize(self) -> None:
@@ -163,8 +154,8 @@ class ChatScreen(Screen[None]):
         wide = self.size.width >= _WIDE
         self._listing = wide if self._listing_asked is None else self._listing_asked
         self.set_class(self._listing, "listing")
-        self.set_class(self.size.width < _NARROW, "narrow")
-        self.set_class(self.size.height < 16, "low")
+        self.set_class(self.size.height < _LOW, "low")
+        self.set_class(self.size.height < _LOWEST, "lowest")
 
     # Asking
 
@@ -175,41 +166,27 @@ class ChatScreen(Screen[None]):
 
     @work
     async def _ask(self, written: str) -> None:
+        self.composing.hold(written)
         async with self._asking:  # one behind the other, in the order of the keys
-            try:
-                question = clean_question(written)
-            except QuestionError:
-                return  # nothing but blanks and control characters
-            if found := identifiers.find(question):
-                chosen = await self.app.push_screen_wait(self._point_out(found))
-                if chosen is None:
-                    self.box.text = written
-                    self.box.move_cursor(self.box.document.end)
-                    return
-                if chosen == "remove":
-                    question = identifiers.remove(question, found, self._texts("chat.removed"))
-            edited, self._editing = self._editing, None
-            place = None
-            if edited is not None and edited.place is not None and not self._busy_from(edited):
-                place = edited.place
-                await self._clear_from(edited)
-            exchange = self._exchange(question, None)
-            await self._scroll.mount(exchange)
-            self._scroll.anchor()
-            self._keep_draft()
-            self.relabel()
-            self.serving.jobs.put_nowait(Job(exchange, self._talk, "ask", place))
+            await self._place(written)
+        self.composing.release(written)
 
-    def _point_out(self, found: list[identifiers.Identifier]) -> ChooseScreen:
-        """The question whether what names a patient shall be sent."""
-        texts = self._texts
-        kinds = sorted({identifier.kind for identifier in found})
-        return ChooseScreen(
-            lambda: texts(
-                "chat.identifiers", found=", ".join(texts(f"chat.identifier_{kind}") for kind in kinds)
-            ),
-            {"remove": lambda: texts("chat.remove"), "as it is": lambda: texts("chat.send_as_is")},
-        )
+    async def _place(self, written: str) -> None:
+        try:
+            question = clean_question(written)
+        except QuestionError:
+            return  # nothing but blanks and control characters
+        allowed = await sendable(self.app, self._texts, question)
+        if allowed is None:
+            self.box.put_back(written)
+            return
+        edited, instead_of = self.composing.sent(), None
+        if edited is not None and edited.place is not None and not self._busy_from(edited):
+            instead_of = edited.place
+            await self._scroll.clear_from(edited)
+        exchange = await self._scroll.add(allowed)
+        self.relabel()
+        self.serving.put(Job(exchange, self._talk, "ask", instead_of))
 
     def open_model(self, model: ChosenModel) -> None:
         """Load a model in the place of the one that is there; the talk stays."""
@@ -223,27 +200,7 @@ class ChatScreen(Screen[None]):
 
     @on(AskBox.Changed)
     def _changed(self) -> None:
-        if self._draft is not None and self._draft_due is None:
-            self._draft_due = self.set_timer(_DRAFT_S, self._keep_draft)
-
-    @work(group="draft")
-    async def _keep_draft(self) -> None:
-        """Keep what is in the box, but not the example."""
-        self._draft_due = None
-        if self._draft is None:
-            return
-        async with self._drafting:
-            text = self.box.text
-            try:
-                await asyncio.to_thread(self._draft.keep, "" if text == self._texts("chat.example") else text)
-                self._draft_failed = False
-            except FolderNotWritableError as error:
-                if not self._draft_failed:
-                    self._draft_failed = True
-                    reason = f"{error.message} {error.hint}"
-                    self.notify(
-                        self._texts("chat.draft_failed", reason=reason), severity="warning", markup=False
-                    )
+        self.composing.changed()
 
     # What serving tells
 
@@ -256,32 +213,28 @@ class ChatScreen(Screen[None]):
     def _placed(self, exchange: Exchange) -> None:
         """An exchange has its place: say which of the earlier ones no longer fit."""
         self._list.show(self._history.talks(), self._talk)
-        dropped = set(exchange.reply.dropped) if exchange.reply else set()
-        run = 0
-        for other in self.exchanges:
-            gone = other.place is not None and other.place.id in dropped
-            run = run + 1 if gone else 0
-            other.gone(0)
-            if gone:
-                following = self._after(other)
-                if following is None or following.place is None or following.place.id not in dropped:
-                    other.gone(run)
+        self._scroll.mark_dropped(exchange)
 
-    def say(self, sentence: str) -> None:
-        """Put a sentence of the app's own into the talk."""
-        self._scroll.mount(Static(sentence, markup=False))
+    def say(self, say: Callable[[], str]) -> None:
+        """Put a sentence of the app's own into the talk.
+
+        Args:
+            say: gives it in the language that is spoken when it is asked.
+        """
+        self._scroll.say(say)
 
     # Commands
 
     async def action_stop(self) -> None:
-        """Stop the answer under way; else leave the edited question as it was, or go to the question box."""
+        """Stop what is under way; else leave the edited question as it was, or go to the question box."""
         if await self.serving.stop():
             return
-        if self._editing:
-            self._editing = None
-            self.box.clear()
-            self.relabel()
+        self.composing.leave()
         self.box.focus()
+
+    def action_send(self) -> None:
+        """Send what the box holds."""
+        self.box.send()
 
     def action_scroll(self, pages: int) -> None:
         """Move the talk by pages; the question box keeps the cursor."""
@@ -291,12 +244,17 @@ class ChatScreen(Screen[None]):
             self._scroll.scroll_page_down()
 
     def action_again(self) -> None:
-        """Answer the chosen question again, with chance."""
-        self._answer_more("again")
+        """Answer the chosen question again, with chance; where it never got words, as it was asked."""
+        chosen = self._scroll.chosen
+        reply = chosen.reply if chosen else None
+        if chosen and chosen.place is None:
+            self._answer_more("ask")  # refused before it had a place
+        else:
+            self._answer_more("again" if reply is None or reply.text else "retry")
 
     def action_go_on(self) -> None:
         """Go on with an answer that was cut short or stopped."""
-        chosen = self._chosen()
+        chosen = self._scroll.chosen
         reply = chosen.reply if chosen else None
         if reply is None or reply.finish not in {"length", "cancelled"} or not reply.ids:
             return
@@ -305,29 +263,24 @@ class ChatScreen(Screen[None]):
             self._answer_more("go_on")
 
     @work
-    async def _answer_more(self, kind: Literal["again", "go_on"]) -> None:
-        chosen = self._chosen()
-        if chosen is None or chosen.place is None or self._busy_from(chosen):
+    async def _answer_more(self, kind: Kind) -> None:
+        chosen = self._scroll.chosen
+        if chosen is None or self._busy_from(chosen):
             return
-        if following := self._after(chosen):
-            await self._clear_from(following)
-        chosen.status(self._texts("chat.waiting"))
-        self.serving.jobs.put_nowait(Job(chosen, self._talk, kind))
+        if following := self._scroll.after(chosen):
+            await self._scroll.clear_from(following)
+        chosen.status(lambda: self._texts("chat.waiting"))
+        self.serving.put(Job(chosen, self._talk, kind))
 
     def action_edit(self) -> None:
         """Put the chosen question into the box, to be asked in its own place."""
-        chosen = self._chosen()
-        if chosen is None or chosen.place is None or self._busy_from(chosen):
-            return
-        self._editing = chosen
-        self.box.text = chosen.question
-        self.box.move_cursor(self.box.document.end)
-        self.box.focus()
-        self.relabel()
+        chosen = self._scroll.chosen
+        if chosen is not None and not self._busy_from(chosen):
+            self.composing.write(chosen.question, editing=chosen)
 
     def action_keep(self) -> None:
         """Keep the chosen exchange always, or no longer."""
-        chosen = self._chosen()
+        chosen = self._scroll.chosen
         if chosen and chosen.reply and chosen.place:
             chosen.reply.keep = not chosen.reply.keep
             self._history.keep_reply(self._talk, chosen.place, chosen.reply)
@@ -335,20 +288,16 @@ class ChatScreen(Screen[None]):
 
     def action_raw(self) -> None:
         """Show all answers as they were written, or with their formatting."""
-        self._raw = not self._raw
-        for exchange in self.exchanges:
-            exchange.raw(self._raw)
+        self._scroll.raw = not self._scroll.raw
 
     def action_details(self) -> None:
         """Show the details of all answers, or one word."""
-        self._details = not self._details
-        for exchange in self.exchanges:
-            exchange.details(self._details)
+        self._scroll.details = not self._scroll.details
 
     def action_copy(self) -> None:
         """Copy what is marked, or the source of the chosen answer."""
-        chosen = self._chosen()
-        text = self.get_selected_text() or (chosen.answer if chosen else "")
+        chosen = self._scroll.chosen
+        text = sanitize(self.get_selected_text() or (chosen.answer if chosen else ""))
         if text:
             self.app.copy_to_clipboard(text)  # through the terminal
             reached = clipboard.copy(text)
@@ -356,7 +305,7 @@ class ChatScreen(Screen[None]):
 
     def action_version(self, by: int) -> None:
         """Turn the chosen exchange to another version."""
-        if chosen := self._chosen():
+        if chosen := self._scroll.chosen:
             self._turn(chosen, by)
 
     def action_talks(self) -> None:
@@ -376,9 +325,7 @@ class ChatScreen(Screen[None]):
     async def set_role(self, role: str) -> None:
         """Answer in another role from now on."""
         self.serving.role = role
-        self._details = self._settings.shows_details(role)
-        for exchange in self.exchanges:
-            exchange.details(self._details)
+        self._scroll.details = self._settings.shows_details(role)
         self.serving.relabel()
         await self.serving.warm()
 
@@ -396,21 +343,17 @@ class ChatScreen(Screen[None]):
             self.box.focus()
             return
         self._talk = talk
-        self._editing = None
+        self.composing.leave(changes=True)
         await self._show_path()
         self.relabel()
         self.box.focus()
 
     async def _show_path(self) -> None:
-        await self._scroll.remove_children()
-        await self._scroll.mount(*[self._exchange(place.text, place) for place in self._talk.path()])
+        await self._scroll.show(self._talk, self.serving.unfinished)
         taken = 0
-        if exchanges := self.exchanges:
-            self._placed(exchanges[-1])
-            if reply := exchanges[-1].reply:
-                taken = reply.prompt_tokens + reply.completion_tokens
+        if (exchanges := self.exchanges) and (reply := exchanges[-1].reply):
+            taken = reply.prompt_tokens + reply.completion_tokens
         self.serving.remember(taken)
-        self._scroll.anchor()
 
     @on(Exchange.Turned)
     def _turned(self, event: Exchange.Turned) -> None:
@@ -432,16 +375,11 @@ class ChatScreen(Screen[None]):
         await self._show_path()
         self.exchanges[at].focus()
 
-    @on(Exchange.Stepped)
-    def _stepped(self, event: Exchange.Stepped) -> None:
-        exchanges = self.exchanges
-        at = exchanges.index(event.exchange) + event.by if event.exchange in exchanges else len(exchanges)
-        if event.by and 0 <= at < len(exchanges):
-            exchanges[at].focus()
-        elif event.by >= 0:
-            self.box.focus()
-            if event.typed:
-                self.box.insert(event.typed)
+    @on(TalkView.Left)
+    def _typed(self, event: TalkView.Left) -> None:
+        self.box.focus()
+        if event.typed:
+            self.box.insert(event.typed)
 
     @on(AskBox.Left)
     def _left(self) -> None:
@@ -452,29 +390,7 @@ class ChatScreen(Screen[None]):
     async def _pressed(self, event: Pressable.Pressed) -> None:
         await self.run_action("app.roles" if event.pressable.id == "role" else "app.language")
 
-    def _exchange(self, text: str, place: Question | None) -> Exchange:
-        return Exchange(self._texts, text, self._talk, place, raw=self._raw, details=self._details)
-
-    def _chosen(self) -> Exchange | None:
-        """The exchange with the cursor, else the last one."""
-        exchanges = self.exchanges
-        return next((one for one in exchanges if one.has_focus), exchanges[-1] if exchanges else None)
-
-    def _after(self, exchange: Exchange) -> Exchange | None:
-        exchanges = self.exchanges
-        at = exchanges.index(exchange) + 1
-        return exchanges[at] if at < len(exchanges) else None
-
     def _busy_from(self, exchange: Exchange) -> bool:
         """Whether it or one after it is being answered, or waits for that."""
-        exchanges = self.exchanges
-        return any(
-            other.place is None or other is self.serving.under_way
-            for other in exchanges[exchanges.index(exchange) :]
-        )
-
-    async def _clear_from(self, exchange: Exchange) -> None:
-        """Take an exchange and those after it from the screen; the talk keeps them."""
-        exchanges = self.exchanges
-        for other in exchanges[exchanges.index(exchange) :]:
-            await other.remove()
+        behind = self._scroll.from_on(exchange)
+        return any(job.exchange in behind for job in self.serving.unfinished)

@@ -1,7 +1,7 @@
 """A question with a few answers, one of which is chosen by its digit, with the arrows, or with the mouse."""
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar
+from typing import ClassVar, Generic, TypeVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -13,10 +13,11 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 Said = Callable[[], str]
+AnswerT = TypeVar("AnswerT")
 
 
-class ChooseScreen(ModalScreen[str | None]):
-    """Dismissed with the name of what was chosen; with None by Escape."""
+class ChooseScreen(ModalScreen[AnswerT | None], Generic[AnswerT]):
+    """Dismissed with what was chosen; with None by Escape."""
 
     DEFAULT_CSS = """
     ChooseScreen { align: center middle; }
@@ -33,7 +34,7 @@ class ChooseScreen(ModalScreen[str | None]):
         *(Binding(str(digit), f"choose({digit - 1})", show=False, priority=True) for digit in range(1, 10)),
     ]
 
-    def __init__(self, question: Said, answers: Mapping[str, Said], at: str = "") -> None:
+    def __init__(self, question: Said, answers: Mapping[AnswerT, Said], at: AnswerT | None = None) -> None:
         """Make the screen.
 
         Args:
@@ -43,7 +44,7 @@ class ChooseScreen(ModalScreen[str | None]):
         super().__init__()
         self._question, self._answers = question, answers
         self._names = list(answers)
-        self._at = self._names.index(at) if at in answers else 0
+        self._at = next((place for place, name in enumerate(self._names) if name == at), 0)
         self._said = Static("", markup=False)
         self._list = OptionList()
 

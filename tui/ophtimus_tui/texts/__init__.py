@@ -20,10 +20,19 @@ class Texts:
     def __init__(self, language: str) -> None:
         self._catalogues = {name: _read(name) for name in LANGUAGES}
         self.language = language
+        self._keys = {said: key for catalogue in self._catalogues.values() for key, said in catalogue.items()}
 
     def __call__(self, key: str, **values: object) -> str:
         """A sentence in the chosen language, with its values filled in."""
         return self._catalogues[self.language][key].format(**values)
+
+    def anew(self, sentence: str) -> str:
+        """A sentence without values that was said in either language, in the one that is spoken now.
+
+        Any other text stays as it is.
+        """
+        key = self._keys.get(sentence)
+        return self._catalogues[self.language][key] if key else sentence
 
     def switch(self, language: str) -> None:
         """Speak another language from now on; what is on a screen already, its screen writes anew."""

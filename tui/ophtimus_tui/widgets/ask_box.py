@@ -2,12 +2,16 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from textual import events
+from textual.content import Content
 from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import TextArea
+
+from ophtimus_tui.widgets.key_line import clickable
 
 # A syllable that an input method still composes arrives behind the Enter that ended it.
 _LATE_S = 0.06
@@ -71,6 +75,28 @@ class AskBox(TextArea):
         event.prevent_default()
         if not self.read_only:
             self.insert(unicodedata.normalize("NFC", _LINE_END.sub("\n", event.text)))
+
+    def entitle(self, parts: Sequence[tuple[str, str]]) -> None:
+        """Say over the box what it is for and what its keys do.
+
+        Args:
+            parts: words, and the action that a click on them runs; "" for none.
+        """
+        self.border_title = Content(" · ").join([clickable(text, action) for text, action in parts])
+
+    def write(self, text: str) -> None:
+        """Put a text into the box in the place of what it holds, with the cursor behind it."""
+        self.text = text
+        self.move_cursor(self.document.end)
+
+    def put_back(self, text: str) -> None:
+        """Put a text before what the box holds."""
+        if text:
+            self.write("\n".join(part for part in (text, self.text) if part))
+
+    def send(self) -> None:
+        """Send what the box holds, as Enter does."""
+        self._enter()
 
     def flush(self) -> None:
         """Send at once what waits for a late syllable."""

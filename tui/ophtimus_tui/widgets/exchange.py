@@ -1,22 +1,27 @@
 """A question and its answer as they stand on the screen."""
 
+import asyncio
+from collections.abc import Callable
 from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
 from ophtimus_edge.history.talk import Question, Reply, Talk
 from ophtimus_edge.safety import emergencies
 from ophtimus_edge.safety.figures import figures
+from ophtimus_tui.error_texts import said_again
 from ophtimus_tui.texts import Texts
 from ophtimus_tui.widgets.answer import Answer
-from ophtimus_tui.widgets.key_line import KeyLine
+from ophtimus_tui.widgets.key_line import KeyLine, clickable
 
 _TIME = "%H:%M"
+_LONG = 8_000  # characters; the figures of so many take some hundredths of a second
 
 
 class Exchange(Vertical, can_focus=True):
@@ -42,6 +47,8 @@ class Exchange(Vertical, can_focus=True):
     Exchange KeyLine { padding: 0 0 0 2; display: none; }
     Exchange:focus KeyLine { display: block; }
     """
+    # With the focus comes a line of keys, and what is under the mouse moves: so not before a click has been one.
+    FOCUS_ON_CLICK = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "step(-1)", show=False),
         Binding("down", "step(1)", show=False),
@@ -73,7 +80,11 @@ class Exchange(Vertical, can_focus=True):
         self._talk = talk
         self.place = place
         self._details = details
-        self._state = ""
+        self.state: Callable[[], str] | None = None
+        """Says how it stands while the answer is not there; None where the answer says it."""
+        self._stops = True
+        self._shows_answer = False  # from then on it grows with the pieces
+        self._checked: tuple[str, list[str] | None] = ("", [])  # a text, and its figures
         self._gone_count = 0
         self._who = Static("", classes="who", markup=False)
         self._asked = Static(text, classes="question", markup=False)
@@ -94,8 +105,9 @@ class Exchange(Vertical, can_focus=True):
 
     def on_mount(self) -> None:
         """Write what is known."""
-        if self.reply:
-            self._answer.add(self.reply.text)
+        self._shows_answer = True
+        self._answer.replace(self.answer)
+        if self.reply and self.reply.finish != "writing":
             self._answer.finish()
         self.relabel()
 
@@ -130,11 +142,6 @@ class Exchange(Vertical, can_focus=True):
         self._write()
         self.gone(self._gone_count)
 
-    def notice(self, lines: list[str]) -> None:
-        """Say something above the answer."""
-        self._notice.update("\n".join(lines))
-        self._notice.set_class(not lines, "hidden")
-
     def begin(self, place: Question) -> None:
         """Its turn has come: it has a place in the talk, and an answer that begins."""
         self.place = place
@@ -143,17 +150,27 @@ class Exchange(Vertical, can_focus=True):
 
     def grow(self, text: str) -> None:
         """The answer goes on."""
-        self._answer.add(text)
+        if self._shows_answer:  # else it is in the reply, which is shown as soon as this stands on the screen
+            self._answer.add(text)
 
-    def status(self, text: str) -> None:
-        """Say under the answer how it stands while it is not there."""
-        self._state = text
-        self._ending.update(text)
+    def status(self, say: Callable[[], str], *, stops: bool = True) -> None:
+        """Say under the answer how it stands while it is not there.
+
+        Args:
+            say: gives the words in the language that is spoken now.
+            stops: whether Escape stops it.
+        """
+        self.state, self._stops = say, stops
+        words = Content(say())
+        if stops:
+            stop = clickable(self._texts("chat.stops"), "screen.stop")
+            words = Content(" · ").join([words, stop])
+        self._ending.update(words)
         self._ending.set_class(False, "error")
 
     def finish(self) -> None:
         """Show all of the answer, how it ended, and its figures."""
-        self._state = ""
+        self.state = None
         if self._answer.text != self.answer:  # gone on with, inside a character
             self._answer.replace(self.answer)
         self._answer.finish()
@@ -187,6 +204,10 @@ class Exchange(Vertical, can_focus=True):
         """Back to the question box."""
         self.post_message(self.Stepped(self, 0))
 
+    def on_mouse_up(self) -> None:
+        """A click chooses it."""
+        self.focus()
+
     def on_key(self, event: events.Key) -> None:
         """What is typed belongs in the question box."""
         if event.is_printable and event.character:
@@ -209,23 +230,57 @@ class Exchange(Vertical, can_focus=True):
                 words.append(texts("chat.kept"))
         self._by.update("  ".join(words))
         writing = reply is None or reply.finish == "writing"
-        found = figures(reply.text) if reply and not writing else []
-        self._figures.update(texts("chat.figures", figures=" · ".join(found)) if found else "")
-        self._figures.set_class(not found, "hidden")
-        if not self._state and reply is None:
-            self.status(texts("chat.waiting"))
-        elif not self._state and reply is not None and not writing:
+        found = self._figures_of(reply.text) if reply and not writing else []
+        if found is None:
+            self._figures.update(texts("chat.figures_wait"))
+        else:
+            self._figures.update(texts("chat.figures", figures=" · ".join(found)) if found else "")
+        self._figures.set_class(found == [], "hidden")
+        notices = [texts.anew(line) for line in reply.notices] if reply else []
+        self._notice.update("\n".join(notices))
+        self._notice.set_class(not notices, "hidden")
+        if self.state is not None:
+            self.status(self.state, stops=self._stops)
+        elif reply is None:
+            self.status(lambda: texts("chat.waiting"))
+        elif not writing:
             self._ending.update(self._end(reply))
             self._ending.set_class(reply.finish == "failed", "error")
 
-    def _end(self, reply: Reply) -> str:
+    def _figures_of(self, text: str) -> list[str] | None:
+        """The figures of the answer, looked for once in each text, however often the lines are written.
+
+        None while they are looked for, in a thread: no key waits for a text that is hostile or very long.
+        """
+        if self._checked[0] == text:
+            return self._checked[1]
+        if len(text) <= _LONG:
+            self._checked = (text, figures(text))
+        elif self.is_attached:
+            self._checked = (text, None)
+            self.run_worker(self._search(text), group="figures", exclusive=True)
+        else:
+            return (
+                None  # another talk is on the screen; when this one is opened again, it is another exchange
+            )
+        return self._checked[1]
+
+    async def _search(self, text: str) -> None:
+        self._checked = (text, await asyncio.to_thread(figures, text))
+        self._write()
+
+    def _end(self, reply: Reply) -> Content:
+        """How the answer ended. What names a key does under the mouse what the key does."""
         texts = self._texts
         if reply.finish == "failed":
-            return reply.note or texts("chat.ended_early")
+            note = said_again(reply.failure, reply.note, texts) if reply.note else texts("chat.ended_early")
+            return Content(note)
         if reply.finish == "cancelled" and not reply.text:
-            return texts("chat.stopped_before")
-        words = {"stop": "chat.complete", "length": "chat.length"}.get(reply.finish, "chat.cancelled")
-        ending = texts(words)
+            return clickable(texts("chat.stopped_before"), "screen.again")
+        key, action = {
+            "stop": ("chat.complete", ""), "length": ("chat.length", "screen.go_on"),
+        }.get(reply.finish, ("chat.cancelled", "screen.go_on"))  # fmt: skip
+        ending = clickable(texts(key), action)
         if self._details:
             how = reply.provenance
             ending += " · " + texts(

@@ -10,6 +10,12 @@ from textual.widgets import Static
 _GAP = "   "
 
 
+def clickable(text: str, action: str) -> Content:
+    """Words that run an action when they are clicked, such as ``screen.stop``; "" for words that do nothing."""
+    part = Content(text)
+    return part.stylize(Style.from_meta({"@click": action})) if action else part
+
+
 class KeyLine(Static):
     """Keys and what they do; on as many lines as it takes, so that none is cut off or torn apart."""
 
@@ -43,7 +49,6 @@ class KeyLine(Static):
             if lines[-1] and taken + width - len(_GAP) > self.content_size.width > 0:
                 lines.append([])
                 taken = 0
-            part = Content(text)
-            lines[-1].append(part.stylize(Style.from_meta({"@click": action})) if action else part)
+            lines[-1].append(clickable(text, action))
             taken += width
         self.update(Content("\n").join([Content(_GAP).join(parts) for parts in lines]))

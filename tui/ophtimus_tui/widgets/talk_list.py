@@ -12,7 +12,9 @@ class TalkList(OptionList):
     """Talks to go back to; a selected one posts OptionSelected with its id."""
 
     DEFAULT_CSS = """
-    TalkList { border: round $panel; border-title-color: $text-muted; padding: 0; }
+    TalkList {
+        border: round $panel; border-title-color: $text-muted; border-subtitle-color: $text-muted; padding: 0;
+    }
     TalkList:focus { border: round $accent; }
     """
 

@@ -51,3 +51,4 @@ class TopLine(Vertical):
         self._role.update(role)
         self._warning.update(warning)
         self._warning.set_class(bool(warning), "shown")
+        self.set_class(bool(warning), "warning")
