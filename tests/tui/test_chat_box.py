@@ -119,3 +119,18 @@ async def test_a_draft_that_cannot_be_kept_is_said_and_the_question_is_asked(
         assert str(folder) in notice.message  # which file, in the error's own words
         await pilot.press("enter")
         await until(lambda: [one.question for one in app.chat.exchanges] == [BEGUN])
+
+
+async def test_the_row_that_is_written_is_seen_however_long_a_question_grows() -> None:
+    app = opened()
+    async with app.run_test(size=(60, 24)) as pilot:
+        await until(lambda: "ready" in shown(app))
+        app.chat.box.text = ""
+        missed = []
+        for code in range(0xAC01, 0xAC01 + 330):  # at two cells each more rows than the box ever has
+            await pilot.press(chr(code))
+            await pilot.pause()
+            if chr(code) not in shown(app):
+                missed.append(chr(code))
+        assert not missed
+        assert len(app.chat.box.text) == 330

@@ -20,6 +20,7 @@ from ophtimus_edge.history.talk import Provenance, Question, Reply, Talk
 from ophtimus_edge.history.writing import write
 from ophtimus_edge.models.store import ChosenModel
 from ophtimus_edge.safety import emergencies
+from ophtimus_edge.safety.figures import figures
 from ophtimus_edge.settings import Settings
 from ophtimus_edge.specialties import role_named
 from ophtimus_edge.text import sanitize
@@ -104,7 +105,7 @@ class Serving:
         """Load a model, then answer one question after another, until this is cancelled."""
         self._conversation, self._model = None, model
         # The rules take a fifth of a second to be read: while the model loads, not when the first question is sent.
-        asyncio.get_running_loop().run_in_executor(None, emergencies.match, "")
+        asyncio.get_running_loop().run_in_executor(None, _read_rules)
         try:
             self._tell("chat.loading", percent=0)
             self._leave_the_role_of(model)
@@ -280,3 +281,8 @@ class Serving:
         self._show_state(self._texts(key, **values))
         if exchange:
             exchange.status(partial(self._texts, key, **values))
+
+
+def _read_rules() -> None:
+    emergencies.match("")
+    figures("1 mg")

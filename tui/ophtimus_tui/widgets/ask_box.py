@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from textual import events
+from textual import events, on
 from textual.content import Content
 from textual.message import Message
 from textual.timer import Timer
@@ -68,6 +68,11 @@ class AskBox(TextArea):
             event.stop()
             event.prevent_default()
             self._late += event.character
+
+    @on(TextArea.Changed)
+    def _follow(self) -> None:
+        # The base class scrolls before the box has its new height: the first letter of a new row stayed below it.
+        self.call_after_refresh(self.scroll_cursor_visible)
 
     async def _on_paste(self, event: events.Paste) -> None:
         """Take pasted text with the line ends of this box, in composed syllables."""
