@@ -20,7 +20,8 @@ from ophtimus_tui.widgets.markdown_blocks import MarkdownBlocks
 from ophtimus_tui.widgets.markdown_lines import Line, Page
 
 _UPDATE_S = 0.125  # the eye needs no more
-_REST = 4  # an update that took long is followed by so many times its length without one
+_REST = 8  # an update and its drawing are followed by so many times what they took of the processor
+_SOON_S = 0.02
 _NARROWEST = 4  # cells; a page is never laid out for less
 
 
@@ -132,13 +133,16 @@ class Answer(Widget):
     def _update(self) -> None:
         """Draw what has been added since the last time."""
         self._due = None
+        if self._not_before - time.monotonic() > _SOON_S:  # the last one took long, which was not known yet
+            self._due = self.set_timer(self._not_before - time.monotonic(), self._update)
+            return
         if self._reopened:
             self._reopened = False
             self._show_whole()
             return
         if not self._unread:
             return
-        begun = time.monotonic()
+        begun, spent = time.monotonic(), time.thread_time()
         before = len(self._page.rows)
         text = _clean("".join(self._unread))
         self._unread.clear()
@@ -146,8 +150,12 @@ class Answer(Widget):
         first = self._page.close(blocks) if blocks else before
         first = min(first, self._page.open(self._splitter.tail))
         self._drawn(before, first)
-        took = time.monotonic() - begun
-        self._not_before = begun + max(_UPDATE_S, _REST * took)
+        self._not_before = begun + _UPDATE_S
+        self.call_after_refresh(self._rest, begun, spent)
+
+    def _rest(self, begun: float, spent: float) -> None:
+        """Leave the processor to the model and to keys, the longer the more the last update took of it."""
+        self._not_before = begun + max(_UPDATE_S, _REST * (time.thread_time() - spent))
 
     def _drawn(self, before: int, first: int, *, anew: bool = False) -> None:
         """Ask for the rows from ``first`` on to be drawn, and say when more of them are."""

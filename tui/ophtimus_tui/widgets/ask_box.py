@@ -15,6 +15,7 @@ from ophtimus_tui.widgets.key_line import clickable
 
 # A syllable that an input method still composes arrives behind the Enter that ended it.
 _LATE_S = 0.06
+_MOST_ROWS = 6  # of text
 _LATE_CHARACTERS = 2  # more of them in that time were pasted, not typed
 _LINE_END = re.compile("\r\n?")
 
@@ -28,7 +29,7 @@ class AskBox(TextArea):
     """
 
     DEFAULT_CSS = """
-    AskBox { height: auto; min-height: 3; max-height: 8; border: round $primary; border-title-color: $text-muted; }
+    AskBox { height: 3; min-height: 3; max-height: 8; border: round $primary; border-title-color: $text-muted; }
     AskBox:focus { border: round $accent; }
     """
 
@@ -70,9 +71,19 @@ class AskBox(TextArea):
             self._late += event.character
 
     @on(TextArea.Changed)
-    def _follow(self) -> None:
-        # The base class scrolls before the box has its new height: the first letter of a new row stayed below it.
-        self.call_after_refresh(self.scroll_cursor_visible)
+    def _grow(self) -> None:
+        """Be as high as what is written, so far as the style allows, and show the row that is written.
+
+        Not by a height of ``auto``, with which every letter lays the whole screen out anew.
+        """
+        rows = min(_MOST_ROWS, max(1, self.wrapped_document.height)) + self.gutter.height
+        if self.styles.height is None or self.styles.height.value != rows:
+            self.styles.height = rows
+            self.call_after_refresh(self.scroll_cursor_visible)
+
+    def on_resize(self) -> None:
+        """Another width wraps the text elsewhere."""
+        self.call_after_refresh(self._grow)
 
     async def _on_paste(self, event: events.Paste) -> None:
         """Take pasted text with the line ends of this box, in composed syllables."""

@@ -19,6 +19,7 @@ from ophtimus_tui.error_texts import said_again
 from ophtimus_tui.texts import Texts
 from ophtimus_tui.widgets.answer import Answer
 from ophtimus_tui.widgets.key_line import KeyLine, clickable
+from ophtimus_tui.widgets.line import Line
 
 _TIME = "%H:%M"
 _LONG = 8_000  # characters; the figures of so many take some hundredths of a second
@@ -93,7 +94,7 @@ class Exchange(Vertical, can_focus=True):
         self._by = Static("", classes="who", markup=False)
         self._answer = Answer(raw=raw)
         self._figures = Static("", classes="line hidden", markup=False)
-        self._ending = Static("", classes="line", markup=False)
+        self._ending = Line(classes="line")
         self._gone = Static("", classes="gone hidden", markup=False)
         self._keys = KeyLine()
         self._rules = emergencies.match(text)
@@ -165,7 +166,7 @@ class Exchange(Vertical, can_focus=True):
         if stops:
             stop = clickable(self._texts("chat.stops"), "screen.stop")
             words = Content(" · ").join([words, stop])
-        self._ending.update(words)
+        self._ending.say(words)
         self._ending.set_class(False, "error")
 
     def finish(self) -> None:
@@ -244,7 +245,7 @@ class Exchange(Vertical, can_focus=True):
         elif reply is None:
             self.status(lambda: texts("chat.waiting"))
         elif not writing:
-            self._ending.update(self._end(reply))
+            self._ending.say(self._end(reply))
             self._ending.set_class(reply.finish == "failed", "error")
 
     def _figures_of(self, text: str) -> list[str] | None:

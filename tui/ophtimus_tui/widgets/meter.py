@@ -1,12 +1,12 @@
 """How full the model's context is: what the talk may still hold before its oldest turns are dropped."""
 
-from textual.widgets import Static
+from ophtimus_tui.widgets.line import Line
 
 _CELLS = 15
 _FULL = 0.8  # from here on it is coloured as a warning
 
 
-class Meter(Static):
+class Meter(Line):
     """A bar with a percentage."""
 
     DEFAULT_CSS = """
@@ -15,7 +15,7 @@ class Meter(Static):
     """
 
     def __init__(self) -> None:
-        super().__init__("", markup=False)
+        super().__init__()
         self._name = ""
         self._share = 0.0
 
@@ -32,5 +32,5 @@ class Meter(Static):
     def _write(self) -> None:
         cells = round(self._share * _CELLS)
         bar = "█" * cells + "░" * (_CELLS - cells)
-        self.update(f"{self._name} ▕{bar}▏ {round(self._share * 100)} %")
+        self.say(f"{self._name} ▕{bar}▏ {round(self._share * 100)} %")
         self.set_class(self._share >= _FULL, "full")

@@ -2,10 +2,11 @@
 
 from textual import events
 from textual.message import Message
-from textual.widgets import Static
+
+from ophtimus_tui.widgets.line import Line
 
 
-class Pressable(Static):
+class Pressable(Line):
     """A sentence that names a key and does under the mouse what the key does."""
 
     DEFAULT_CSS = """
@@ -26,7 +27,7 @@ class Pressable(Static):
             return self.pressable
 
     def __init__(self, sentence: str, id: str) -> None:  # noqa: A002 - Textual's own name
-        super().__init__(sentence, id=id, markup=False)
+        super().__init__(sentence, id=id)
 
     def on_click(self, event: events.Click) -> None:
         """Say so."""

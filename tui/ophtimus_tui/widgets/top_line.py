@@ -2,8 +2,8 @@
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Static
 
+from ophtimus_tui.widgets.line import Line
 from ophtimus_tui.widgets.pressable import Pressable
 
 _NARROW = 80
@@ -28,10 +28,10 @@ class TopLine(Vertical):
 
     def __init__(self) -> None:
         super().__init__()
-        self._model = Static("Ophtimus", id="model", markup=False)
+        self._model = Line("Ophtimus", id="model")
         self._role = Pressable("", id="role")
         self._language = Pressable("한국어 | EN", id="language")
-        self._warning = Static("", id="warning", markup=False)
+        self._warning = Line(id="warning")
 
     def compose(self) -> ComposeResult:
         """The two lines."""
@@ -47,8 +47,8 @@ class TopLine(Vertical):
 
     def show(self, model: str, state: str, role: str, warning: str = "") -> None:
         """Name the model, its state, the role and the warning."""
-        self._model.update(" · ".join(part for part in (f"Ophtimus  {model}", state) if part))
-        self._role.update(role)
-        self._warning.update(warning)
+        self._model.say(" · ".join(part for part in (f"Ophtimus  {model}", state) if part))
+        self._role.say(role)
+        self._warning.say(warning)
         self._warning.set_class(bool(warning), "shown")
         self.set_class(bool(warning), "warning")
