@@ -13,6 +13,7 @@ import numpy as np
 
 from ophtimus_convert.adapter_config import read_adapter_config
 from ophtimus_convert.adapter_tensors import FILE, StoredTensor, read_modules, same_numbers
+from ophtimus_convert.low_rank import low_rank_sum
 from ophtimus_convert.tensors import Floats
 from ophtimus_edge.errors import AdapterError
 
@@ -202,13 +203,11 @@ class Adapter:
             return _with_tokens(base, change.tokens, change.indices, start)
         if change.a is None or change.b is None:
             return base
-        merged: Floats
         if change.of_embedding:
-            merged = np.matmul(change.a.columns(start, stop).T, change.b.whole().T)
+            b, a = change.a.columns(start, stop).T, change.b.whole().T
         else:
-            merged = np.matmul(change.b.rows(start, stop), change.a.whole())
-        merged *= np.float32(change.scale)
-        merged += base
+            b, a = change.b.rows(start, stop), change.a.whole()
+        merged = low_rank_sum(base, b, a, change.scale)
         if change.magnitude is not None:
             norms = np.sqrt(np.einsum("ij,ij->i", merged, merged, dtype=np.float64)).astype(np.float32)
             if not norms.all():
