@@ -1,9 +1,11 @@
-"""Talks to keep, and a look at what really stands in the files of a history."""
+"""Talks to keep, a disk to fill, and a look at what really stands in the files of a history."""
 
 from pathlib import Path
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from ophtimus_edge.history import keys, profiles
+from ophtimus_edge.history.profiles import Profile
 from ophtimus_edge.history.store import Store
 from ophtimus_edge.history.talk import Provenance, Question, Reply, Talk, new_talk
 
@@ -31,6 +33,37 @@ def talk_of(*texts: str) -> Talk:
     for asked, said in zip(texts[::2], texts[1::2], strict=True):
         replied(talk, talk.ask(asked), said)
     return talk
+
+
+def profile_with(name: str, *talks: Talk) -> Profile:
+    profile = profiles.create(name)
+    with opened_profile(profile) as store:
+        store.begin_all(talks)
+    return profile
+
+
+def opened_profile(profile: Profile, **secret: str) -> Store:
+    return Store(profile.folder, keys.unlock(profile.key_file, **secret))
+
+
+def kept_in(profile: Profile, **secret: str) -> list[Talk]:
+    with opened_profile(profile, **secret) as store:
+        return store.talks()
+
+
+def fill(disk: Path, leave: int = 0) -> Path:
+    """Take all of a disk but so many bytes."""
+    filler = disk / "filler"
+    with filler.open("ab", buffering=0) as file:
+        for size in (1 << 16, 4096, 1):
+            try:
+                while file.write(bytes(size)) == size:
+                    pass
+            except OSError:
+                pass
+        if leave:
+            file.truncate(max(0, file.tell() - leave))
+    return filler
 
 
 def plain_bytes(folder: Path, key: bytes = KEY) -> bytes:

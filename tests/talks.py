@@ -42,6 +42,7 @@ provenances = st.builds(
     temperature=st.floats(0, 2),
     seed=st.integers(0, (1 << 32) - 2),
     again=st.booleans(),
+    demonstration=st.booleans(),
 )
 
 

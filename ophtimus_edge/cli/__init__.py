@@ -11,7 +11,7 @@ from ophtimus_edge import __version__
 
 def parser() -> argparse.ArgumentParser:
     """The command line of ``ophtimus``."""
-    from ophtimus_edge.cli import ask, batch, doctor, models
+    from ophtimus_edge.cli import ask, batch, doctor, history, models
 
     top = argparse.ArgumentParser(
         prog="ophtimus",
@@ -28,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
     batch.add_parser(verbs)
     models.add_parser(verbs)
     doctor.add_parser(verbs)
+    history.add_parser(verbs)
     return top
 
 
@@ -35,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run ``ophtimus``; returns the exit code."""
     options = parser().parse_args(arguments)
 
-    from ophtimus_edge.cli import ask, batch, doctor, models
+    from ophtimus_edge.cli import ask, batch, doctor, history, models
     from ophtimus_edge.cli.failures import reported
     from ophtimus_edge.cli.standard_input import is_terminal
 
@@ -48,6 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
             models.run(options)
         elif options.verb == "doctor":
             doctor.run(options)
+        elif options.verb == "history":
+            history.run(options)
         elif options.plain:
             from ophtimus_edge.cli import plain
 

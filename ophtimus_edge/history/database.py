@@ -33,6 +33,15 @@ _READ_ONLY = {8}
 _DAMAGED = {11, 26}
 _REFUSED = {18, 19, 20}  # too large, against a rule of a table, of a wrong type
 _UNREADABLE = {10, 14}  # an error of the disk, or of the folder
+_CODES = {  # SQLite's own words (sqlite3_errstr), where its copying of a database gives no code
+    "database is locked": 5,
+    "attempt to write a readonly database": 8,
+    "disk I/O error": 10,
+    "database disk image is malformed": 11,
+    "database or disk is full": 13,
+    "unable to open database file": 14,
+    "file is not a database": 26,
+}
 
 
 def check_version(version: tuple[int, ...] = sqlcipher.sqlite_version_info) -> None:
@@ -138,6 +147,19 @@ def _opened(path: Path, key: bytes, way: str, read_only: bool) -> Connection:
     return connection
 
 
+def check_length(connection: Connection, path: Path) -> None:
+    """Refuse a file that was cut: its pages are counted in its first one, and in the log.
+
+    Raises:
+        HistoryDamagedError: it is shorter than it says.
+    """
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    if _has_log(path):
+        return  # the last pages may stand in the log alone
+    if path.stat().st_size < pages * PAGE_BYTES:
+        raise damaged(path)
+
+
 def log_of(path: Path) -> Path:
     """The write-ahead log of a database: what was committed and does not stand in the file yet."""
     return path.with_name(f"{path.name}-wal")
@@ -152,7 +174,7 @@ def _has_log(path: Path) -> bool:
 
 def _meant(path: Path, error: Exception) -> HistoryError:
     code = getattr(error, "sqlite_errorcode", None)
-    primary = code & 0xFF if isinstance(code, int) else None
+    primary = code & 0xFF if isinstance(code, int) else _CODES.get(str(error))
     if primary in _FULL:
         return HistoryFullError(f"the disk is full: the history {path} takes nothing new.", _FREE)
     if primary in _BUSY:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ophtimus_edge.errors import HistoryBusyError
-from ophtimus_edge.history import migrations
+from ophtimus_edge.history import migrations, workplace
 from ophtimus_edge.history.database import Connection, transaction
 from ophtimus_edge.history.talk import now
 
@@ -59,5 +59,6 @@ def clean(connection: Connection, path: Path, backups: Path) -> None:
         )
     for file in migrations.backup_files(backups):
         file.unlink(missing_ok=True)
+    workplace.clear(path.parent)
     with transaction(connection):
         connection.execute("DELETE FROM meta WHERE key = ?", (_DUE,))

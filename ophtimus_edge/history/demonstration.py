@@ -1,4 +1,4 @@
-"""Whether an answer is the demonstration model's, which nobody may take for medical information."""
+"""Whether an answer is a demonstration model's, which nobody may take for medical information."""
 
 from functools import cache
 
@@ -8,9 +8,17 @@ from ophtimus_edge.models.formats import ModelFolder, read_model_folder
 
 
 def is_demonstration(provenance: Provenance) -> bool:
-    """Whether the embedded demonstration model wrote an answer: its file, or a model of its name."""
+    """Whether a demonstration model wrote an answer.
+
+    That is one whose model folder said so when the answer was begun, and always the embedded one: a model of
+    its name, or its file.
+    """
     folder = _embedded()
-    return provenance.model == folder.name or provenance.sha256 in {level.sha256 for level in folder.levels}
+    return (
+        provenance.demonstration
+        or provenance.model == folder.name
+        or provenance.sha256 in {level.sha256 for level in folder.levels}
+    )
 
 
 @cache

@@ -13,7 +13,14 @@ from typing import NamedTuple
 
 from ophtimus_edge import locations
 from ophtimus_edge.errors import HistoryNewerError
-from ophtimus_edge.history.database import Connection, transaction
+from ophtimus_edge.history.database import (
+    Connection,
+    connect,
+    damaged,
+    log_of,
+    transaction,
+    translated,
+)
 from ophtimus_edge.history.schema import FIRST_TABLES
 
 
@@ -79,6 +86,30 @@ def upgrade(
                 (max(step.compatible_from, _compatible_from(connection)),),
             )
             connection.execute(f"PRAGMA user_version = {number}")
+
+
+def begin_file(path: Path, key: bytes, backups: Path, steps: Sequence[Migration] = MIGRATIONS) -> None:
+    """Make an empty history beside its place: one that is half made is never taken for one that was cut.
+
+    Raises:
+        HistoryDamagedError: there is the log of a history that is gone.
+        HistoryFullError: the disk is full.
+    """
+    if log_of(path).exists():
+        raise damaged(path)
+    for left in path.parent.glob(f".{path.name}.*"):
+        left.unlink()  # by a program that was killed here
+    with translated(path):
+        with locations.staged(path) as part:
+            part.unlink(missing_ok=True)
+            part.touch(mode=0o600)
+            connection = connect(part, key)
+            try:
+                upgrade(connection, part, backups, steps)
+                connection.execute("PRAGMA journal_mode = WAL")
+            finally:
+                connection.close()
+        locations.sync_folder(path.parent)
 
 
 def backup_files(backups: Path) -> list[Path]:

@@ -84,12 +84,15 @@ def create(name: str) -> Profile:
     """
     with beginning(name) as profile:
         keys.create(profile.key_file)
-    return finished(profile)
+        return finished(profile)
 
 
 @contextlib.contextmanager
 def beginning(name: str) -> Iterator[Profile]:
     """A profile that is being made, in a folder that is none yet; gone again when the block raises.
+
+    The block puts it in its place with :func:`finished`: as long as it runs, no other program that makes a
+    profile takes the folder for one that was left half made.
 
     Raises:
         ProfileError: the name is empty, too long, or another one's.
@@ -110,7 +113,6 @@ def beginning(name: str) -> Iterator[Profile]:
                 _write_name(part, name)
                 (part / _LOCK).touch(mode=0o600)
                 yield Profile(id_, name, part)
-                locations.sync_folder(part)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
@@ -120,6 +122,7 @@ def finished(profile: Profile) -> Profile:
     """Put a profile that was begun in its place: it is whole there, or not there."""
     home = locations.history_folder()
     with _saying(home):
+        locations.sync_folder(profile.folder)
         profile.folder.rename(home / profile.id)
         locations.sync_folder(home)
     return Profile(profile.id, profile.name, home / profile.id)

@@ -74,6 +74,9 @@ _NEXT_NUMBER = (
     " (SELECT max(number) AS number FROM questions UNION ALL SELECT max(number) FROM replies))"
 )
 
+BEGIN_TALK = (
+    "INSERT INTO talks(id, title, begun_at, changed_at) VALUES(?, '', ?, ?) ON CONFLICT(id) DO NOTHING"
+)
 # What a later release added to the provenance stays: the two objects are merged.
 KEEP_REPLY = (
     f"INSERT INTO replies(number, id, talk, question, place, {', '.join(_REPLY_COLUMNS)})"
@@ -92,6 +95,11 @@ READ_REPLIES = (
 )
 READ_QUESTIONS = "SELECT id, after, text, asked_at, shown FROM questions WHERE talk = ? ORDER BY number"
 READ_TALK = "SELECT id, title, begun_at, pinned, held, chosen FROM talks WHERE id = ?"
+
+
+def begun_row(talk: Talk) -> Row:
+    """The values of BEGIN_TALK."""
+    return talk.id, talk.begun_at.isoformat(), talk.begun_at.isoformat()
 
 
 def question_row(talk: Talk, question: Question) -> Row:

@@ -7,7 +7,7 @@ power cut, loses nothing that was kept before. A second program that opens the s
 import contextlib
 import datetime
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,7 +15,6 @@ from typing import Self
 import filelock
 import msgspec
 
-from ophtimus_edge import locations
 from ophtimus_edge.errors import (
     HistoryBusyError,
     HistoryDamagedError,
@@ -25,7 +24,7 @@ from ophtimus_edge.errors import (
     HistoryReadOnlyError,
     TalkNotFoundError,
 )
-from ophtimus_edge.history import database, deletion, finding, migrations, schema
+from ophtimus_edge.history import database, deletion, finding, migrations, schema, workplace
 from ophtimus_edge.history.database import Connection, damaged, transaction, translated
 from ophtimus_edge.history.keeping import MOST_HITS, Head, Hit, changed_at, latest, newest_first, not_found
 from ophtimus_edge.history.migrations import MIGRATIONS, Migration
@@ -36,6 +35,7 @@ FILE = "history.db"
 BACKUPS = "backups"
 LOCK = "lock"
 _NO_CHANGES = "its folder takes no changes."
+_ONLY_READ = "it was opened to be read only."
 
 
 class Store:
@@ -44,13 +44,16 @@ class Store:
     It may be called from several threads; they wait for one another.
     """
 
-    def __init__(self, folder: Path, key: bytes, steps: Sequence[Migration] = MIGRATIONS) -> None:
+    def __init__(
+        self, folder: Path, key: bytes, steps: Sequence[Migration] = MIGRATIONS, only_read: bool = False
+    ) -> None:
         """Open the history of a folder, or begin it.
 
         Args:
             folder: a profile's.
             key: what :func:`ophtimus_edge.history.keys.unlock` gives.
             steps: of the schema, as this release knows them.
+            only_read: leave the writing to another program, which may begin it meanwhile.
 
         Raises:
             HistoryDamagedError: the file is cut or damaged, or the key is another one's; it is left as it is.
@@ -71,7 +74,10 @@ class Store:
         self._why_read_only = ""
         try:
             folder.stat()  # filelock would make it
-            self._writer.acquire()
+            if only_read:
+                self._why_read_only = _ONLY_READ
+            else:
+                self._writer.acquire()
         except filelock.Timeout:
             self._why_read_only = "another program has it open and writes to it."
         except OSError:
@@ -137,17 +143,30 @@ class Store:
 
     def begin(self, talk: Talk) -> None:
         """Keep a new talk with what it holds, an imported one for example; it may be empty."""
+        self.begin_all([talk])
+
+    def begin_all(self, talks: Iterable[Talk]) -> None:
+        """Keep new talks with what they hold, all of them or none.
+
+        Raises:
+            HistoryFullError: the disk is full; none is kept.
+        """
         with self._writing() as connection:
-            begun_at = talk.begun_at.isoformat()
-            connection.execute(
-                "INSERT INTO talks(id, title, begun_at, changed_at) VALUES(?, '', ?, ?) ON CONFLICT(id) DO NOTHING",
-                (talk.id, begun_at, begun_at),
+            for talk in talks:
+                connection.execute(schema.BEGIN_TALK, schema.begun_row(talk))
+                self._keep_talk(connection, talk, changed_at(talk))
+                for question in talk.questions:
+                    self._keep_question(connection, talk, question)
+                    for reply in question.replies:
+                        self._keep_reply(connection, talk, question, reply)
+
+    def ids(self) -> set[str]:
+        """The ids of all talks, questions and answers."""
+        with self._reading() as connection:
+            rows = connection.execute(
+                "SELECT id FROM talks UNION ALL SELECT id FROM questions UNION ALL SELECT id FROM replies"
             )
-            self._keep_talk(connection, talk, changed_at(talk))
-            for question in talk.questions:
-                self._keep_question(connection, talk, question)
-                for reply in question.replies:
-                    self._keep_reply(connection, talk, question, reply)
+            return {id_ for (id_,) in rows}
 
     def keep_question(self, talk: Talk, question: Question) -> None:
         """Keep a question, before it is sent, and which branch the talk shows.
@@ -212,7 +231,14 @@ class Store:
             deletion.delete_rows(connection, talk_ids)
         with self._reading() as connection:
             if deletion.is_cleaning_due(connection):
-                deletion.clean(connection, self._path, self._backups)
+                try:
+                    with translated(self._path):
+                        deletion.clean(connection, self._path, self._backups)
+                except HistoryFullError as error:
+                    raise HistoryFullError(
+                        f"the talks are deleted; the disk is too full to free {self._path} of their traces.",
+                        "Free some space. What is left goes when the program is started the next time.",
+                    ) from error
 
     def search(self, words: str, most: int = MOST_HITS) -> list[Hit]:
         """The messages that hold all words, the best first; see :func:`ophtimus_edge.history.finding.find`."""
@@ -247,7 +273,7 @@ class Store:
         with self._lock, self._noticing_damage():
             connection = self._connected()
             migrations.check(connection, self._path, self._steps)
-            self._check_length(connection)
+            database.check_length(connection, self._path)
             if self.read_only:
                 if migrations.version(connection) < len(self._steps):
                     raise HistoryBusyError(
@@ -260,7 +286,7 @@ class Store:
                 self._take_up(connection)
 
     def _begin_file(self) -> None:
-        """Make an empty history beside its place: one that is half made is never taken for one that was cut."""
+        """Make an empty history."""
         if self._why_read_only == _NO_CHANGES:
             raise HistoryReadOnlyError(
                 f"there is no history at {self._path}, and none can be begun: its folder takes no changes.",
@@ -270,30 +296,7 @@ class Store:
             raise HistoryBusyError(
                 f"another program begins the history {self._path} just now.", "Try again in a moment."
             )
-        if database.log_of(self._path).exists():
-            raise damaged(self._path)  # the log of a database that is gone
-        for left in self._path.parent.glob(f".{FILE}.*"):
-            left.unlink()  # by a program that was killed here
-        with translated(self._path):
-            with locations.staged(self._path) as part:
-                part.unlink(missing_ok=True)
-                part.touch(mode=0o600)
-                connection = database.connect(part, self._key)
-                try:
-                    migrations.upgrade(connection, part, self._backups, self._steps)
-                    connection.execute("PRAGMA journal_mode = WAL")
-                finally:
-                    connection.close()
-            locations.sync_folder(self._path.parent)
-
-    def _check_length(self, connection: Connection) -> None:
-        """Refuse a file that was cut: its pages are counted in its first one, and in the log."""
-        pages = connection.execute("PRAGMA page_count").fetchone()[0]
-        log = database.log_of(self._path)
-        if log.exists() and log.stat().st_size:
-            return  # the last pages may stand in the log alone
-        if self._path.stat().st_size < pages * database.PAGE_BYTES:
-            raise damaged(self._path)
+        migrations.begin_file(self._path, self._key, self._backups, self._steps)
 
     def _take_up(self, connection: Connection) -> None:
         """Finish what a program that was killed left: answers that grew, text that was being deleted."""
@@ -307,6 +310,7 @@ class Store:
                     finding.index(connection, number, text)
                 connection.execute("UPDATE replies SET finish = 'cancelled' WHERE finish = 'writing'")
             self._interrupted = set()
+        workplace.clear(self._path.parent)
         if deletion.is_cleaning_due(connection):
             with contextlib.suppress(HistoryBusyError):
                 deletion.clean(connection, self._path, self._backups)

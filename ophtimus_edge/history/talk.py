@@ -25,6 +25,8 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
         sha256: of the model's file; "" until it is known.
         role: such as "clinical".
         again: whether it was asked for another time, at another temperature.
+        demonstration: whether the model's description says that its answers are never for clinical use; what
+            was kept before there was this field is told by the model's name and file.
     """
 
     model: str
@@ -35,6 +37,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     temperature: float
     seed: int
     again: bool = False
+    demonstration: bool = False
 
 
 class Flag(msgspec.Struct, frozen=True, kw_only=True):

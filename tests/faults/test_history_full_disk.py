@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Disk
-from histories import HOW, opened, talk_of
+from histories import HOW, fill, opened, talk_of
 
 from ophtimus_edge.errors import HistoryBusyError, HistoryFullError, HistoryReadOnlyError
 from ophtimus_edge.history import database, profiles
@@ -17,21 +17,6 @@ from ophtimus_edge.history.talk import Talk, new_talk
 
 POINTS = 100 if os.environ.get("OPHTIMUS_CAMPAIGN") == "long" else 6
 INDEX_BYTES = 32768
-
-
-def fill(disk: Path, leave: int = 0) -> Path:
-    """Take all of a disk but so many bytes."""
-    filler = disk / "filler"
-    with filler.open("ab", buffering=0) as file:
-        for size in (1 << 16, 4096, 1):
-            try:
-                while file.write(bytes(size)) == size:
-                    pass
-            except OSError:
-                pass
-        if leave:
-            file.truncate(max(0, file.tell() - leave))
-    return filler
 
 
 def stream(store: Store, kept: list[Talk]) -> None:
@@ -84,7 +69,10 @@ def test_at_every_point_at_which_the_disk_fills_the_old_talks_are_read(
         stream(store, kept)
         same(store, kept)
         assert store.search("old")
-        if left > INDEX_BYTES:
+        index = folder / "history.db-shm"
+        shared = index.exists() and index.stat().st_size >= INDEX_BYTES
+        assert shared or left <= INDEX_BYTES  # where exactly it fits depends on the disk
+        if shared:
             with opened(folder) as reader:
                 same(reader, kept)
         else:  # the writer does without the index that two programs share

@@ -1,11 +1,14 @@
 """Answers asked for again, edited questions, answers that go on, turns that are kept or no longer fit."""
 
+import shutil
 from pathlib import Path
 
 import msgspec
 from piloting import shown, until
 
+from ophtimus_edge.history.demonstration import is_demonstration
 from ophtimus_edge.models import store
+from ophtimus_edge.models.formats import read_model_folder, write_model_folder
 from ophtimus_edge.settings import FIRST_START, Settings
 from ophtimus_tui.app import OphtimusApp
 from ophtimus_tui.widgets.exchange import Exchange
@@ -161,3 +164,20 @@ async def test_a_new_talk_leaves_the_old_one_in_the_list(tiny_model: Path) -> No
         await until(lambda: [one.question for one in exchanges(app)] == ["What is glaucoma?"])
         assert exchanges(app)[0].answer == answer
         assert app.chat.box.has_focus
+
+
+async def test_an_answer_keeps_whether_the_model_that_wrote_it_is_a_demonstration(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    marked = shutil.copytree(tiny_model, tmp_path / "marked")
+    description = read_model_folder(marked)
+    description.demonstration = True
+    write_model_folder(marked, description)
+    for folder, expected in ((tiny_model, False), (marked, True)):
+        app = with_settings(folder)
+        async with app.run_test(size=(110, 40)) as pilot:
+            await pilot.press("enter")
+            await until(lambda app=app: done(app, 1))  # type: ignore[misc]
+            reply = exchanges(app)[0].reply
+            assert reply is not None
+            assert is_demonstration(reply.provenance) is expected

@@ -260,6 +260,7 @@ class Serving:
             temperature=asking.temperature,
             seed=asking.seed or 0,
             again=again,
+            demonstration=model.demonstration,
         )
 
     def _notices(self, conversation: Conversation, talk: Talk, place: Question) -> list[str]:

@@ -1,5 +1,7 @@
 """A profile in one file: whole, locked, and restored beside what is there."""
 
+import hashlib
+import json
 import os
 import shutil
 import threading
@@ -12,6 +14,7 @@ from histories import replied, talk_of
 from ophtimus_edge.errors import (
     BackupError,
     FormatVersionError,
+    HistoryBusyError,
     HistoryError,
     HistoryLockedError,
     PassphraseTooShortError,
@@ -21,6 +24,7 @@ from ophtimus_edge.history.backup import backup, restore
 from ophtimus_edge.history.profiles import Profile
 from ophtimus_edge.history.store import Store
 from ophtimus_edge.history.talk import Talk
+from ophtimus_edge.history.workplace import clear, workplace
 
 PASSPHRASE = "각막 수정체 망막 시신경"
 ROUNDS = 50 if os.environ.get("OPHTIMUS_CAMPAIGN") == "long" else 3
@@ -61,6 +65,7 @@ def test_a_locked_profile_comes_back_with_its_passphrase_and_its_recovery_key(
     assert b"marker" not in file.read_bytes()
     assert {path.name for path in profile.folder.iterdir()} <= {
         "history.db", "history.db-wal", "history.db-shm", "key.json", "lock", "profile.toml", "settings.toml",
+        ".backup.lock",
     }  # fmt: skip
     for secret in ({"passphrase": PASSPHRASE}, {"recovery": recovery}):
         again = restore(file, **secret)
@@ -139,6 +144,37 @@ def test_a_backup_that_is_not_whole_is_refused_and_leaves_nothing(
     assert {path.name for path in profile.folder.parent.iterdir()} - {".lock"} == {profile.id}
     file.write_bytes(whole)
     assert kept(restore(file, PASSPHRASE), passphrase=PASSPHRASE) == [talk]
+
+
+def test_a_backup_whose_key_lies_open_is_none(profile: Profile, talk: Talk, tmp_path: Path) -> None:
+    file, members = tmp_path / "history.backup", {}
+    backup(profile, keys.unlock(profile.key_file), file, PASSPHRASE)
+    with zipfile.ZipFile(file) as archive:
+        members = {name: archive.read(name) for name in archive.namelist() if name != "manifest.json"}
+    for key_file in (profile.key_file.read_bytes(), members["key.json"]):
+        members["key.json"] = key_file
+        sums = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
+        with zipfile.ZipFile(file, "w") as archive:
+            for name, data in members.items():
+                archive.writestr(name, data)
+            archive.writestr("manifest.json", json.dumps({"version": 1, "sha256": sums}))
+        if key_file == profile.key_file.read_bytes():
+            with pytest.raises(BackupError):
+                restore(file, "any passphrase at all")
+    assert kept(restore(file, PASSPHRASE), passphrase=PASSPHRASE) == [talk]
+
+
+def test_two_backups_of_a_profile_at_once_wait_for_one_another(
+    profile: Profile, talk: Talk, tmp_path: Path
+) -> None:
+    key = keys.unlock(profile.key_file)
+    with workplace(profile.folder) as work:
+        with pytest.raises(HistoryBusyError):
+            backup(profile, key, tmp_path / "history.backup", PASSPHRASE)
+        clear(profile.folder)
+        assert work.is_dir()  # nobody clears away what is in use
+    backup(profile, key, tmp_path / "history.backup", PASSPHRASE)
+    assert not work.exists()
 
 
 def test_a_stick_that_cannot_be_written_is_said_and_the_old_backup_stays(

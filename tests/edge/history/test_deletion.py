@@ -117,8 +117,34 @@ def test_a_limit_in_days_names_the_old_and_spares_the_pinned_the_held_and_the_ne
         history.begin(talk)
     assert [head.title for head in due(history, 30, today)] == ["oldest", "old"]
     assert due(history, 0, today) == due(history, -1, today) == due(history, 90, today) == []
-    back = today - datetime.timedelta(days=3650)
-    assert [head.title for head in due(history, 30, back)] == ["oldest", "old"]
+
+
+def aged(history: Forgetting, title: str, at: datetime.datetime) -> None:
+    talk = talk_of(title, "an answer")
+    talk.begun_at = talk.questions[0].asked_at = talk.questions[0].replies[0].begun_at = at
+    history.begin(talk)
+
+
+def test_a_talk_that_was_kept_while_the_clock_was_ahead_makes_no_other_one_old() -> None:
+    history, today = Forgetting(), now()
+    aged(history, "new", today - datetime.timedelta(days=1))
+    aged(history, "old", today - datetime.timedelta(days=32))
+    assert [head.title for head in due(history, 30, today)] == ["old"]
+    aged(history, "of a clock set ahead", today + datetime.timedelta(days=3650))
+    assert [head.title for head in due(history, 30, today)] == ["old"]
+    later = today + datetime.timedelta(days=3650 + 31)
+    assert [head.title for head in due(history, 30, later)] == ["old", "new", "of a clock set ahead"]
+
+
+def test_while_the_clock_is_set_back_nothing_is_due_too_early() -> None:
+    history, today = Forgetting(), now()
+    aged(history, "new", today - datetime.timedelta(days=1))
+    aged(history, "old", today - datetime.timedelta(days=32))
+    for days in (3, 40, 3650):
+        back = today - datetime.timedelta(days=days)
+        assert due(history, 30, back) == []
+        assert due(history, 1 << 40, back) == []
+    assert [head.title for head in due(history, 30, today)] == ["old"]
 
 
 def test_an_old_talk_that_was_gone_on_with_is_not_old() -> None:

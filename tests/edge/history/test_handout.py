@@ -3,6 +3,7 @@
 import datetime
 import re
 
+import msgspec
 import pytest
 from talks import AT, HOW, talk_with
 
@@ -45,6 +46,17 @@ def test_the_demonstrations_answers_are_refused_by_name_and_by_file() -> None:
         )
         with pytest.raises(HandoutRefusedError, match="demonstration"):
             draft(talk_with("q", "a", provenance=how))
+
+
+def test_the_answers_of_every_model_that_is_marked_as_a_demonstration_are_refused() -> None:
+    how = msgspec.structs.replace(HOW, demonstration=True)
+    with pytest.raises(HandoutRefusedError, match="demonstration"):
+        draft(talk_with("q", "a", provenance=how))
+    assert draft(talk_with("q", "a", provenance=HOW)) == "a"
+    kept_before = msgspec.json.encode(
+        {k: v for k, v in msgspec.to_builtins(HOW).items() if k != "demonstration"}
+    )
+    assert msgspec.json.decode(kept_before, type=Provenance) == HOW
 
 
 @pytest.mark.parametrize(("text", "finish"), [("half of", "writing"), ("", "failed"), (" \n", "stop")])

@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -278,3 +279,20 @@ def test_a_folder_that_is_not_there_is_said(folder: Path) -> None:
     with pytest.raises(HistoryReadOnlyError, match="none can be begun"):
         Store(folder / "pulled", KEY)
     Store(folder, KEY).close()
+
+
+def test_several_talks_are_begun_all_or_none(folder: Path) -> None:
+    first, second = talk_of("one", "first"), talk_of("two", "second")
+
+    def cut_off() -> Iterator[Talk]:
+        yield first
+        raise RuntimeError("cut off")
+
+    with opened(folder) as store:
+        with pytest.raises(RuntimeError, match="cut off"):
+            store.begin_all(cut_off())
+        assert store.heads() == []
+        assert store.ids() == set()
+        store.begin_all([first, second])
+        assert {talk.id for talk in store.talks()} == {first.id, second.id}
+        assert len(store.ids()) == 6
