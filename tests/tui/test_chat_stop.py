@@ -111,6 +111,7 @@ async def test_an_answer_goes_on_while_another_talk_is_open_and_is_whole_when_on
         await until(lambda: len(app.chat.exchanges) == 2)
         await pilot.press("ctrl+n")
         await until(lambda: not app.chat.exchanges)
+        await pilot.pause(0.2)  # the new talk takes the cursor at last
         await pilot.press("f2", "down", "enter")
         await until(lambda: len(app.chat.exchanges) == 2)
         engine.may_read.set()

@@ -126,7 +126,10 @@ def test_a_question_that_was_begun_outlives_a_crash_of_the_app(home: Path) -> No
     app = AppInTerminal(home, language="ko")
     try:
         app.until("준비됨")
-        app.type(b"\x15" + "백내장 수술 다음 날".encode())
+        app.type(b"\x15")  # ^U empties the box
+        for _ in range(5):
+            app.read(0.1)
+        app.type("백내장 수술 다음 날".encode())
         deadline = time.monotonic() + 30
         while not (draft := locations.draft_file()).is_file() or "다음 날" not in draft.read_text("utf-8"):
             assert time.monotonic() < deadline

@@ -86,7 +86,7 @@ class ChatScreen(Screen[None]):
         self._asking = asyncio.Lock()
         # Kept, not looked up: the engine's last events may arrive while the screen is being taken down.
         self._top = TopLine()
-        self._scroll = TalkView(texts)
+        self._scroll = TalkView(texts, self._talk)
         self.composing = Composing(draft, texts)
         self.box = self.composing.box
         self._foot = Foot(texts)

@@ -25,6 +25,15 @@ _TIME = "%H:%M"
 _LONG = 8_000  # characters; the figures of so many take some hundredths of a second
 
 
+class _Ending(Line):
+    """The line under an answer, whose words run a command when they are clicked."""
+
+    async def action_choose(self, command: str) -> None:
+        """Choose the exchange that the line belongs to, and run a command of the screen on it."""
+        self.screen.set_focus(self.query_ancestor(Exchange))
+        await self.run_action(f"screen.{command}")
+
+
 class Exchange(Vertical, can_focus=True):
     """One question, what must be said before its answer, the answer as it grows, and how it ended.
 
@@ -48,7 +57,7 @@ class Exchange(Vertical, can_focus=True):
     Exchange KeyLine { padding: 0 0 0 2; display: none; }
     Exchange:focus KeyLine { display: block; }
     """
-    # With the focus comes a line of keys, and what is under the mouse moves: so not before a click has been one.
+    # With the focus comes a line of keys, and what is under the mouse moves: so not before a click is over.
     FOCUS_ON_CLICK = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "step(-1)", show=False),
@@ -94,7 +103,7 @@ class Exchange(Vertical, can_focus=True):
         self._by = Static("", classes="who", markup=False)
         self._answer = Answer(raw=raw)
         self._figures = Static("", classes="line hidden", markup=False)
-        self._ending = Line(classes="line")
+        self._ending = _Ending(classes="line")
         self._gone = Static("", classes="gone hidden", markup=False)
         self._keys = KeyLine()
         self._rules = emergencies.match(text)
@@ -164,7 +173,7 @@ class Exchange(Vertical, can_focus=True):
         self.state, self._stops = say, stops
         words = Content(say())
         if stops:
-            stop = clickable(self._texts("chat.stops"), "screen.stop")
+            stop = clickable(self._texts("chat.stops"), "choose('stop')")
             words = Content(" · ").join([words, stop])
         self._ending.say(words)
         self._ending.set_class(False, "error")
@@ -205,7 +214,7 @@ class Exchange(Vertical, can_focus=True):
         """Back to the question box."""
         self.post_message(self.Stepped(self, 0))
 
-    def on_mouse_up(self) -> None:
+    def on_click(self) -> None:
         """A click chooses it."""
         self.focus()
 
@@ -277,10 +286,10 @@ class Exchange(Vertical, can_focus=True):
             note = said_again(reply.failure, reply.note, texts) if reply.note else texts("chat.ended_early")
             return Content(note)
         if reply.finish == "cancelled" and not reply.text:
-            return clickable(texts("chat.stopped_before"), "screen.again")
+            return clickable(texts("chat.stopped_before"), "choose('again')")
         key, action = {
-            "stop": ("chat.complete", ""), "length": ("chat.length", "screen.go_on"),
-        }.get(reply.finish, ("chat.cancelled", "screen.go_on"))  # fmt: skip
+            "stop": ("chat.complete", ""), "length": ("chat.length", "choose('go_on')"),
+        }.get(reply.finish, ("chat.cancelled", "choose('go_on')"))  # fmt: skip
         ending = clickable(texts(key), action)
         if self._details:
             how = reply.provenance

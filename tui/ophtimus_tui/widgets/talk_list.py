@@ -26,6 +26,8 @@ class TalkList(OptionList):
         """Show talks, and which of them is open."""
         self.border_title = self._texts("talks.title")
         self.border_subtitle = self._texts("talks.only_while_open")
+        at = self.highlighted
+        chosen = self.get_option_at_index(at).id if at is not None else None
         self.clear_options()
         options: list[Option] = []
         day = ""
@@ -37,3 +39,5 @@ class TalkList(OptionList):
             mark = "▸" if talk.id == current.id else " "
             options.append(Option(Content(f"{mark} {talk.title}"), id=talk.id))
         self.add_options(options or [Option(Content(self._texts("talks.none")), disabled=True)])
+        if chosen is not None and any(option.id == chosen for option in options):
+            self.highlighted = self.get_option_index(chosen)

@@ -6,7 +6,7 @@ from textual import on
 from textual.containers import VerticalScroll
 from textual.message import Message
 
-from ophtimus_edge.history.talk import Question, Talk, new_talk
+from ophtimus_edge.history.talk import Question, Talk
 from ophtimus_tui.serving import Job
 from ophtimus_tui.texts import Texts
 from ophtimus_tui.widgets.exchange import Exchange
@@ -27,10 +27,10 @@ class TalkView(VerticalScroll, can_focus=False):
             super().__init__()
             self.typed = typed
 
-    def __init__(self, texts: Texts) -> None:
+    def __init__(self, texts: Texts, talk: Talk) -> None:
         super().__init__(id="talk")
         self._texts = texts
-        self._talk = new_talk()
+        self._talk = talk
         self._raw = self._details = False
 
     @property
@@ -42,7 +42,8 @@ class TalkView(VerticalScroll, can_focus=False):
     def chosen(self) -> Exchange | None:
         """The exchange with the cursor, else the last one."""
         exchanges = self.exchanges
-        return next((one for one in exchanges if one.has_focus), exchanges[-1] if exchanges else None)
+        focused = self.screen.focused
+        return next((one for one in exchanges if one is focused), exchanges[-1] if exchanges else None)
 
     @property
     def raw(self) -> bool:
