@@ -76,9 +76,13 @@ class AskBox(TextArea):
 
         Not by a height of ``auto``, with which every letter lays the whole screen out anew.
         """
-        rows = min(_MOST_ROWS, max(1, self.wrapped_document.height)) + self.gutter.height
-        if self.styles.height is None or self.styles.height.value != rows:
+        written = max(1, self.wrapped_document.height)
+        rows = min(_MOST_ROWS, written) + self.gutter.height
+        grown = self.styles.height is None or self.styles.height.value != rows
+        if grown:
             self.styles.height = rows
+        if grown or written > _MOST_ROWS:
+            # The base class scrolls before it knows the new height: the first letter of a row stayed below the box.
             self.call_after_refresh(self.scroll_cursor_visible)
 
     def on_resize(self) -> None:
