@@ -20,7 +20,7 @@ LETTER = "뷁"  # in no text of the app
 
 def start(home: Path) -> tuple[float, float]:
     """Seconds to the first drawing and to the letter."""
-    home.joinpath("settings.toml").write_text('language = "en"\nfirst_start_done = 1\n')
+    home.joinpath("settings.toml").write_text('language = "en"\nfirst_start_done = 2\n')
     command = str(Path(sys.executable).with_name("ophtimus"))
     with Terminal([command], OPHTIMUS_HOME=str(home)) as terminal:
         drawn = terminal.wait("Ophtimus")

@@ -24,7 +24,7 @@ from ophtimus_edge.text import sanitize
 if TYPE_CHECKING:
     import tomlkit
 
-FIRST_START = 1  # raised when the first start asks something new, so that everybody is asked
+FIRST_START = 2  # raised when the first start asks something new, so that everybody is asked
 _DETAILED_ROLES = frozenset({"teaching", "free"})
 _SHOWN = 60  # characters of a wrong value in a sentence
 
@@ -59,7 +59,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     free roles only."""
 
     keep_draft: bool = True
-    """Whether a question that was not sent is kept in a file until the next start: true or false."""
+    """Whether a question that was not sent is kept, encrypted as the history is, until the next start: true or
+    false."""
+
+    history: Literal["keep", "nothing"] = "keep"
+    """Whether conversations are kept: "keep" in the encrypted history, or "nothing"; then no draft is kept either."""
+
+    lock_after_minutes: Annotated[int, msgspec.Meta(ge=0, le=1440)] = 10
+    """After how many minutes without a key or the mouse the history is locked, 0 to 1440; 0 for never. Only a
+    history with a passphrase can be locked."""
+
+    retention_days: Annotated[int, msgspec.Meta(ge=0, le=36500)] = 0
+    """After how many days without a change conversations are to be deleted, 0 to 36500; the app asks first, and
+    spares those that are pinned or held. 0 keeps them for ever."""
 
     first_start_done: Annotated[int, msgspec.Meta(ge=0)] = 0
     """The version of the first start's questions that were answered; 0 asks them again."""

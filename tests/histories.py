@@ -5,6 +5,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from ophtimus_edge.history import keys, profiles
+from ophtimus_edge.history.draft import Draft
 from ophtimus_edge.history.profiles import Profile
 from ophtimus_edge.history.store import Store
 from ophtimus_edge.history.talk import Provenance, Question, Reply, Talk, new_talk
@@ -64,6 +65,14 @@ def fill(disk: Path, leave: int = 0) -> Path:
         if leave:
             file.truncate(max(0, file.tell() - leave))
     return filler
+
+
+def kept_draft() -> str:
+    """The draft of the only profile; "" where there is none."""
+    return "".join(
+        Draft(profile.draft_file, keys.unlock(profile.key_file)).read()
+        for profile in profiles.list_profiles()
+    )
 
 
 def plain_bytes(folder: Path, key: bytes = KEY) -> bytes:

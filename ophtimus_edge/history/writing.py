@@ -1,5 +1,6 @@
 """An answer as it is written into its talk: every event is taken into the reply, and kept as it grows."""
 
+import asyncio
 import codecs
 import time
 from collections.abc import AsyncGenerator
@@ -26,7 +27,8 @@ async def write(
     """Ask a question of a talk, and write what comes into its reply.
 
     A reply that has words already, of the same model, is gone on with. Whatever happens, the reply says how it
-    ended, and what was written stays.
+    ended, and what was written stays. It is kept in a thread, one state of it after the other: no disk holds up
+    the words.
 
     Yields:
         What :meth:`ophtimus_edge.conversation.Conversation.ask` yields, each after it was taken in.
@@ -43,14 +45,28 @@ async def write(
         begun = Exchange(question.text, reply.text, reply.ids)
     said = earlier(before, conversation.model.name, conversation.model.version)
     reply.finish, reply.note, reply.failure = "writing", "", ""
+    keeping: asyncio.Task[None] | None = None
+
+    async def keep() -> None:
+        await asyncio.to_thread(history.keep_reply, talk, question, reply)
+
+    async def keep_last() -> None:
+        if keeping is not None:
+            await keeping
+        await keep()
+
     kept = time.monotonic()
     try:
         async with aclosing(conversation.ask(question.text, asking, said, begun)) as events:
             async for event in events:
                 _take_in(reply, event, before)
-                if not isinstance(event, Piece) or time.monotonic() - kept > _KEEP_S:
-                    history.keep_reply(talk, question, reply)
-                    kept = time.monotonic()
+                if not isinstance(event, Piece):
+                    await keep_last()
+                    keeping, kept = None, time.monotonic()
+                elif time.monotonic() - kept > _KEEP_S and (keeping is None or keeping.done()):
+                    if keeping is not None:
+                        keeping.result()
+                    keeping, kept = asyncio.create_task(keep()), time.monotonic()
                 yield event
     except OphtimusError as error:
         _fail(reply, error)
@@ -58,7 +74,7 @@ async def write(
     finally:
         if reply.finish == "writing":  # nobody listens any more
             reply.finish = "cancelled"
-        history.keep_reply(talk, question, reply)
+        await asyncio.shield(asyncio.create_task(keep_last()))
 
 
 def _take_in(reply: Reply, event: Dropped | Happening, before: list[Question]) -> None:

@@ -15,7 +15,8 @@ from ophtimus_edge.specialties import roles
 
 CHANGED = Settings(
     language="ko", theme="light", role="teaching", model="/media/usb/eyes 7", level="Q4_K_M",
-    temperature=0.7, max_tokens=300, details=True, keep_draft=False, first_start_done=settings.FIRST_START,
+    temperature=0.7, max_tokens=300, details=True, keep_draft=False, history="nothing", lock_after_minutes=3,
+    retention_days=30, first_start_done=settings.FIRST_START,
 )  # fmt: skip
 
 
@@ -80,6 +81,9 @@ SOUND = {
     "max_tokens": ["1", "4096"],
     "details": ["true", "false", '"by role"'],
     "keep_draft": ["true", "false"],
+    "history": ['"keep"', '"nothing"'],
+    "lock_after_minutes": ["0", "1", "1440"],
+    "retention_days": ["0", "365"],
     "first_start_done": ["0", "7"],
 }
 WRONG = {
@@ -92,6 +96,9 @@ WRONG = {
     "max_tokens": ["0", "-3", "1.5", '"many"', "true"],
     "details": ['"sometimes"', "1"],
     "keep_draft": ["1", '"yes"'],
+    "history": ['"some"', "true"],
+    "lock_after_minutes": ["-1", "1441", "0.5"],
+    "retention_days": ["-1", '"30"'],
     "first_start_done": ["-1", "true"],
     "colour": ['"red"'],
     '"\\u001b]52;c;x\\u0007"': ["1"],

@@ -1,11 +1,12 @@
 """The question box: what a person wrote in it is never lost, whatever is put there or goes wrong."""
 
 import pytest
+from histories import kept_draft
 from piloting import shown, until
 from scripted_engine import ScriptedEngine, scripted
 
-from ophtimus_edge import locations, settings
-from ophtimus_edge.history.draft import Draft
+from ophtimus_edge import settings
+from ophtimus_edge.history import profiles
 from ophtimus_edge.models import store
 from ophtimus_tui.app import OphtimusApp
 from ophtimus_tui.screens.choose import ChooseScreen
@@ -75,9 +76,7 @@ async def test_what_names_a_patient_is_shown_as_it_stands_and_escape_loses_nothi
         await until(lambda: isinstance(app.screen, ChooseScreen))
         await until(lambda: "telephone number: 010-1234-5678" in shown(app))
         assert "e-mail address: a.b@clinic.kr" in shown(app)
-        await until(
-            lambda: Draft(locations.draft_file()).read().startswith("Call 010")
-        )  # also while it is asked
+        await until(lambda: kept_draft().startswith("Call 010"))  # also while it is asked
         app.chat.box.text = "typed behind it"
         await pilot.press("escape")
         await until(lambda: "typed behind it" in app.chat.box.text and "Call 010" in app.chat.box.text)
@@ -89,7 +88,7 @@ async def test_the_last_letters_before_leaving_are_kept() -> None:
     async with app.run_test(size=SIZE) as pilot:
         app.chat.box.text = BEGUN
         await pilot.press("ctrl+q")
-    assert Draft(locations.draft_file()).read() == BEGUN
+    assert kept_draft() == BEGUN
 
 
 async def test_what_was_put_aside_is_kept_with_the_draft() -> None:
@@ -99,24 +98,22 @@ async def test_what_was_put_aside_is_kept_with_the_draft() -> None:
         app.chat.box.text = BEGUN
         await pilot.press("f6")
         app.chat.box.text = "What is glaucoma, in a child?"
-        await until(
-            lambda: Draft(locations.draft_file()).read() == f"{BEGUN}\n\nWhat is glaucoma, in a child?"
-        )
+        await until(lambda: kept_draft() == f"{BEGUN}\n\nWhat is glaucoma, in a child?")
 
 
 @pytest.mark.parametrize(("language", "word"), [("en", "is not kept"), ("ko", "저장되지 않습니다")])
 async def test_a_draft_that_cannot_be_kept_is_said_and_the_question_is_asked(
     language: str, word: str
 ) -> None:
-    folder = locations.draft_file().parent
     app = opened(language, DONE)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    folder.write_text("a file where the folder should be")
     async with app.run_test(size=SIZE) as pilot:
+        await until(lambda: app.people.opened is not None)
+        (profile,) = profiles.list_profiles()
+        profile.draft_file.mkdir()  # a folder where the file should be
         app.chat.box.text = BEGUN
         await until(lambda: any(word in notice.message for notice in app._notifications))
         (notice,) = app._notifications
-        assert str(folder) in notice.message  # which file, in the error's own words
+        assert str(profile.draft_file) in notice.message  # which file, in the error's own words
         await pilot.press("enter")
         await until(lambda: [one.question for one in app.chat.exchanges] == [BEGUN])
 

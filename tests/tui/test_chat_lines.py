@@ -17,6 +17,10 @@ from ophtimus_tui.screens.quiz import QuizScreen
 DONE = settings.Settings(first_start_done=settings.FIRST_START)
 
 
+def drafts() -> list[Path]:
+    return list(locations.history_folder().glob("*/draft"))
+
+
 async def test_an_emergency_is_said_above_the_answer_and_figures_below_it() -> None:
     app = OphtimusApp(store.choose(), "en")
     async with app.run_test(size=(110, 60)) as pilot:
@@ -85,23 +89,26 @@ async def test_a_draft_outlives_the_app_and_goes_with_its_question() -> None:
     app = OphtimusApp(store.choose(), "en", DONE)
     async with app.run_test(size=(100, 32)):
         app.chat.box.text = "A long question about"
-        await until(lambda: locations.draft_file().is_file())
+        await until(lambda: bool(drafts()))
     app = OphtimusApp(store.choose(), "en", DONE)
     async with app.run_test(size=(100, 32)) as pilot:
         await until(lambda: app.chat.box.text == "A long question about")
         await pilot.press("enter")
-        await until(lambda: len(app.chat.exchanges) == 1 and not locations.draft_file().exists())
+        await until(lambda: len(app.chat.exchanges) == 1 and not drafts())
     app = OphtimusApp(store.choose(), "en", DONE)
     async with app.run_test(size=(100, 32)):
         await until(lambda: app.chat.box.text == "What is glaucoma?")
 
 
-async def test_who_chose_to_keep_nothing_leaves_no_draft() -> None:
-    app = OphtimusApp(store.choose(), "en", settings.Settings(first_start_done=1, keep_draft=False))
+async def test_who_chose_to_keep_nothing_leaves_no_draft(home: Path) -> None:
+    app = OphtimusApp(
+        store.choose(), "en", settings.Settings(first_start_done=settings.FIRST_START, history="nothing")
+    )
     async with app.run_test(size=(100, 32)) as pilot:
         app.chat.box.text = "A question of somebody else"
         await pilot.pause(1.0)
-    assert not locations.draft_file().exists()
+    assert not list(home.rglob("draft*"))
+    assert not locations.history_folder().exists()
 
 
 async def test_language_and_theme_change_at_once_and_stay(home: Path) -> None:
@@ -171,11 +178,11 @@ async def test_the_first_start_asks_and_is_not_asked_again() -> None:
     async with app.run_test(size=(100, 32)) as pilot:
         await until(lambda: "first start" in shown(app))
         await pilot.press("enter", "enter", "down", "enter")
-        await until(lambda: app.screen is app.chat)
+        await until(lambda: app.screen is app.chat and "keeps nothing" in shown(app))
         assert "What is glaucoma?" in app.chat.box.text
     kept = settings.read()
     assert kept.first_start_done == settings.FIRST_START
-    assert not kept.keep_draft
+    assert kept.history == "nothing"
     app = OphtimusApp(store.choose(), "en", kept)
     async with app.run_test(size=(100, 32)):
         await until(lambda: app.screen is app.chat)

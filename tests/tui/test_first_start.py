@@ -39,10 +39,10 @@ async def test_enter_takes_the_default_of_every_page(language: str, first: str) 
         await pilot.press("enter")
         await until(lambda: Texts(language)("first_start.about_read") in shown(app))
         await pilot.press("enter")
-        await until(lambda: Texts(language)("first_start.history_draft") in shown(app))
+        await until(lambda: Texts(language)("first_start.history_open") in shown(app))
         await pilot.press("enter")
         await until(lambda: app.chosen is not None)
-        assert app.chosen == FirstChoices(language, keep_draft=True)
+        assert app.chosen == FirstChoices(language, "open")
 
 
 @pytest.mark.parametrize("entered", [0, 1, 2])
@@ -55,7 +55,7 @@ async def test_escape_takes_the_defaults_of_all_that_remain(entered: int) -> Non
         await until(lambda: f"3단계 중 {entered + 1}단계" in shown(app))
         await pilot.press("escape")
         await until(lambda: app.chosen is not None)
-        assert app.chosen == FirstChoices("ko", keep_draft=True)
+        assert app.chosen == FirstChoices("ko", "open")
 
 
 @pytest.mark.parametrize("keys", [("1",), ("up",), ("up", "up", "up"), ("1", "9", "3")])
@@ -71,9 +71,9 @@ async def test_a_language_is_spoken_as_soon_as_it_is_marked(keys: tuple[str, ...
         await until(lambda: "의사의 판단을 돕는 도구이며" in shown(app))
         await pilot.press("enter")
         await until(lambda: "무엇을 보관할까요" in shown(app))
-        await pilot.press("2", "enter")
+        await pilot.press("3", "enter")
         await until(lambda: app.chosen is not None)
-        assert app.chosen == FirstChoices("ko", keep_draft=False)
+        assert app.chosen == FirstChoices("ko", "nothing")
         assert app.texts.language == "ko"
 
 
@@ -85,7 +85,7 @@ async def test_what_is_marked_when_escape_is_pressed_is_what_was_seen() -> None:
         await until(lambda: "What shall be kept" in shown(app))
         await pilot.press("down", "escape")
         await until(lambda: app.chosen is not None)
-        assert app.chosen == FirstChoices("en", keep_draft=False)
+        assert app.chosen == FirstChoices("en", "nothing")
 
 
 async def test_a_page_can_be_gone_back_to_and_keeps_what_was_marked() -> None:
@@ -93,10 +93,10 @@ async def test_a_page_can_be_gone_back_to_and_keeps_what_was_marked() -> None:
     async with app.run_test(size=(100, 32)) as pilot:
         await pilot.press("enter", "enter")
         await until(lambda: "What shall be kept" in shown(app))
-        await pilot.press("2", "left", "left", "left")
+        await pilot.press("3", "left", "left", "left")
         await until(lambda: "1 of 3" in shown(app))
         await pilot.press("enter", "enter")
-        await until(lambda: "▸ 2 Keep nothing" in shown(app))
+        await until(lambda: "▸ 3 Keep nothing" in shown(app))
 
 
 async def test_the_mouse_does_all_of_it() -> None:
@@ -111,7 +111,7 @@ async def test_the_mouse_does_all_of_it() -> None:
         await until(lambda: "3단계 중 1단계" in shown(app))
         await pilot.click("#escape")
         await until(lambda: app.chosen is not None)
-        assert app.chosen == FirstChoices("ko", keep_draft=True)
+        assert app.chosen == FirstChoices("ko", "open")
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
@@ -126,7 +126,7 @@ async def test_question_answers_and_keys_are_in_sight_at_every_size(
         for page, answers in (
             ("language", ["language_ko", "language_en"]),
             ("about", ["about_read"]),
-            ("history", ["history_draft", "history_nothing"]),
+            ("history", ["history_passphrase", "history_open", "history_nothing"]),
         ):
             for key in (f"{page}_question", *answers, "enter"):
                 sentence = squeezed(texts(f"first_start.{key}"))
@@ -169,10 +169,10 @@ async def test_the_smallest_terminal_and_a_changing_one_ask_the_same() -> None:
     app = Small("en")
     async with app.run_test(size=(20, 5)) as pilot:
         await until(lambda: isinstance(app.screen, FirstStartScreen))
-        await pilot.press("1", "enter", "enter", "2")
+        await pilot.press("1", "enter", "enter", "3")
         for size in ((120, 40), (21, 6), (200, 50), (20, 5), (80, 24)):
             await pilot.resize_terminal(*size)
-        await until(lambda: "▸ 2 아무것도 보관하지 않습니다" in shown(app))
+        await until(lambda: "▸ 3 아무것도 보관하지 않습니다" in shown(app))
         await pilot.press("enter")
         await until(lambda: app.chosen is not None)
-        assert app.chosen == FirstChoices("ko", keep_draft=False)
+        assert app.chosen == FirstChoices("ko", "nothing")

@@ -13,10 +13,14 @@ from pathlib import Path
 import pytest
 from conftest import BIN
 from gguf_drafts import Draft, token
+from histories import kept_draft
 
-from ophtimus_edge import locations, settings
+from ophtimus_edge import settings
 from ophtimus_edge.engine.messages import Answered, Piece, Sampling, Turn
 from ophtimus_edge.engine.synchronous import SyncEngine
+from ophtimus_edge.history import keys, profiles
+from ophtimus_edge.history.store import Store
+from ophtimus_edge.history.talk import Reply
 from ophtimus_edge.locations import demo_folder
 from ophtimus_edge.models import store
 from ophtimus_edge.specialties import role_named
@@ -122,6 +126,45 @@ def test_a_syllable_in_pieces_and_one_behind_enter_reach_the_question(home: Path
     assert b"\x1b[>1u" not in app.seen  # the keyboard protocol with which terminals lose composed syllables
 
 
+def test_a_question_and_what_was_written_of_its_answer_outlive_a_kill(home: Path) -> None:
+    app = AppInTerminal(home, language="en")
+    try:
+        app.until("ready")
+        app.type(b"\r")
+        app.until("tokens/s")  # the answer is being written; its first words are kept by then or soon
+        deadline = time.monotonic() + 60
+        while not any(reply.text for reply in written()):
+            assert time.monotonic() < deadline
+            app.read(0.02)
+        app.process.kill()
+        app.process.wait(10)
+    finally:
+        app.close()
+    kept = [reply.text for reply in written() if reply.text]
+    assert kept
+    again = AppInTerminal(home, language="en")
+    try:
+        again.until("What is glaucoma?")
+        again.until("ready")
+        again.type(b"\x1bOQ")  # F2, the list
+        again.read(0.5)
+        again.type(b"\x1b[B\r")
+        again.until(kept[0].split()[0])
+        again.until("What is glaucoma?")
+    finally:
+        again.close()
+
+
+def written() -> list[Reply]:
+    """The answers that are kept by now, read as a second program reads them."""
+    replies = []
+    for profile in profiles.list_profiles():
+        with Store(profile.folder, keys.unlock(profile.key_file)) as history:
+            for talk in history.talks():
+                replies += [reply for question in talk.questions for reply in question.replies]
+    return replies
+
+
 def test_a_question_that_was_begun_outlives_a_crash_of_the_app(home: Path) -> None:
     app = AppInTerminal(home, language="ko")
     try:
@@ -131,7 +174,7 @@ def test_a_question_that_was_begun_outlives_a_crash_of_the_app(home: Path) -> No
             app.read(0.1)
         app.type("백내장 수술 다음 날".encode())
         deadline = time.monotonic() + 30
-        while not (draft := locations.draft_file()).is_file() or "다음 날" not in draft.read_text("utf-8"):
+        while "다음 날" not in kept_draft():
             assert time.monotonic() < deadline
             app.read(0.1)
         app.process.kill()  # no chance to do anything at its end

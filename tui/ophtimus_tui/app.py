@@ -1,34 +1,35 @@
 """The program: settings, screens, themes and the palette around the chat screen."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import msgspec
-from textual import work
+from textual import events, work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from ophtimus_edge import locations, settings
+from ophtimus_edge import settings
 from ophtimus_edge.engine.client import Engine
 from ophtimus_edge.errors import OphtimusError, SettingsError
-from ophtimus_edge.history.draft import Draft
-from ophtimus_edge.history.keeping import Forgetting
 from ophtimus_edge.models import store
 from ophtimus_edge.models.store import ChosenModel
 from ophtimus_edge.specialties import roles
-from ophtimus_tui import themes
+from ophtimus_tui import people_commands, themes
 from ophtimus_tui.error_texts import said
 from ophtimus_tui.keys import CHAT, EVERYWHERE, MODELS, QUIZ
+from ophtimus_tui.people import People
 from ophtimus_tui.screens.chat import ChatScreen
 from ophtimus_tui.screens.choose import ChooseScreen
-from ophtimus_tui.screens.first_start import FirstChoices, FirstStartScreen
+from ophtimus_tui.screens.first_start import FirstChoices, FirstStartScreen, HistoryWish
 from ophtimus_tui.screens.help import HelpScreen
 from ophtimus_tui.screens.models import ModelsScreen
 from ophtimus_tui.screens.quiz import QuizScreen
 from ophtimus_tui.texts import LANGUAGES, Texts
+
+_LOOK_S = 1.0  # between two looks whether nobody is there any more
 
 
 class OphtimusApp(App[None]):
@@ -61,27 +62,35 @@ class OphtimusApp(App[None]):
         self._problems = problems
         self._engine = Engine()
         self._model = model
+        self.people = People(self, keeps=self._keeps_settings)
         self.chat = self._new_chat()
         for theme in themes.THEMES:
             self.register_theme(theme)
         self.theme = themes.theme_named(self._settings.theme)
 
     def _new_chat(self) -> ChatScreen:
-        draft = Draft(locations.draft_file()) if self._settings.keep_draft else None
-        chat = ChatScreen(self.texts, self._model, self._engine, Forgetting(), draft)
+        chat = ChatScreen(self.texts, self._model, self._engine, self.people.state)
         chat.apply(self._settings)
         return chat
 
     def on_mount(self) -> None:
         """Open the chat screen, after the first start's pages where they were never answered."""
+        self.set_interval(_LOOK_S, self.people.look_at_the_clock)
         if self._settings.first_start_done < settings.FIRST_START:
             self._first_start()
         else:
-            self._open_chat()
+            self._open_chat("")
 
     async def on_unmount(self) -> None:
-        """End the engine with the app."""
+        """End the engine with the app, and let go of the history."""
         await asyncio.shield(self._engine.close())
+        await asyncio.shield(self.people.close())
+
+    async def on_event(self, event: events.Event) -> None:
+        """Note that somebody is there."""
+        if isinstance(event, events.InputEvent | events.Paste):
+            self.people.touch()
+        await super().on_event(event)
 
     @work
     async def _first_start(self) -> None:
@@ -89,14 +98,15 @@ class OphtimusApp(App[None]):
         language = choices.language
         self._set(
             language=language if language != settings.language_of_environment() else "auto",
-            keep_draft=choices.keep_draft,
+            history="nothing" if choices.history == "nothing" else "keep",
             first_start_done=settings.FIRST_START,
         )
         self.chat = self._new_chat()
-        self._open_chat()
+        self._open_chat(choices.history)
 
-    def _open_chat(self) -> None:
+    def _open_chat(self, wish: HistoryWish | Literal[""]) -> None:
         self.push_screen(self.chat)
+        self._do(partial(self.people.start, wish))  # in threads: the screen is there before the history is
         for problem in self._problems:
             self.chat.call_after_refresh(self.chat.say, partial(self._say, problem))
 
@@ -105,6 +115,15 @@ class OphtimusApp(App[None]):
         if isinstance(problem, SettingsError):
             sentences.append(self.texts("chat.settings_broken"))
         return "\n".join(sentences)
+
+    @property
+    def chosen(self) -> settings.Settings:
+        """What the person has set."""
+        return self._settings
+
+    def change(self, **changes: object) -> None:
+        """Change settings, and keep them."""
+        self._set(**changes)
 
     def _set(self, **changes: object) -> None:
         """Change settings, and keep them."""
@@ -132,6 +151,22 @@ class OphtimusApp(App[None]):
                 )
         if chatting:
             yield SystemCommand(self.texts("keys.quiz"), "", self.action_quiz)
+            for sentence, command in people_commands.commands(self.people):
+                yield SystemCommand(self.texts(sentence), "", partial(self._do, command))
+
+    @work
+    async def _do(self, command: Callable[[], Awaitable[None]]) -> None:
+        await command()
+
+    async def action_quit(self) -> None:
+        """Leave, with everything kept."""
+        await self.people.leave()
+        self.exit()
+
+    def action_lock(self) -> None:
+        """Hide everything at once, and lock the history where it has a passphrase."""
+        if self.chat in self.screen_stack:
+            self._do(self.people.lock)
 
     def action_palette(self) -> None:
         """Every command, by name."""

@@ -15,17 +15,42 @@ class Composing:
         editing: the exchange whose question is in the box; None where the box holds a new question.
     """
 
-    def __init__(self, draft: Draft | None, texts: Texts) -> None:
+    def __init__(self, texts: Texts) -> None:
         self._texts = texts
         self.box = AskBox()
         self.editing: Exchange | None = None
         self._aside = ""  # what stood in the box before another question was put there
-        self._keeping = DraftKeeping(draft, self.box, texts)
+        self._keeping = DraftKeeping(self.box, texts)
 
     def begin(self) -> None:
-        """Put what was begun into the box, or else the example."""
-        self.box.write(self._keeping.begun() or self._texts("chat.example"))
+        """Put the example into the box."""
+        self.box.write(self._texts("chat.example"))
         self.box.focus()
+
+    async def take_up(self, draft: Draft | None) -> None:
+        """Keep what is written from now on, and put what was begun before it.
+
+        Args:
+            draft: where; None keeps nothing.
+        """
+        begun = await self._keeping.take_up(draft)
+        if begun and (self._is_example() or not self.box.text.strip()):
+            self.box.write(begun)
+        elif begun:
+            self.box.put_back(begun)
+        self._keeping.changed()
+
+    async def leave(self) -> str:
+        """Keep what is written for another time, and hold nothing of it any more.
+
+        Returns:
+            What is kept nowhere, since it was to be kept in no file, or could not be.
+        """
+        left = await self._keeping.leave()
+        self.editing, self._aside = None, ""
+        self.box.load_text("")  # what could be undone is gone too
+        self.relabel()
+        return left
 
     def end(self) -> None:
         """Keep the last letters too."""
@@ -63,8 +88,7 @@ class Composing:
             editing: in whose place it is asked.
         """
         own = self.box.text
-        is_example = self._texts.anew(own) == self._texts("chat.example")
-        if is_example or (self.editing and own == self.editing.question):
+        if self._is_example() or (self.editing and own == self.editing.question):
             own = ""
         self._put_aside("\n".join(part for part in (self._aside, own) if part))
         self.editing = editing
@@ -78,7 +102,7 @@ class Composing:
         self._give_back()
         return edited
 
-    def leave(self, *, changes: bool = False) -> None:
+    def leave_editing(self, *, changes: bool = False) -> None:
         """Leave an edited question as it was.
 
         Args:
@@ -90,6 +114,9 @@ class Composing:
             self.box.clear()
         self.editing = None
         self._give_back()
+
+    def _is_example(self) -> bool:
+        return self._texts.anew(self.box.text) == self._texts("chat.example")
 
     def _put_aside(self, text: str) -> None:
         if self._aside:

@@ -14,24 +14,35 @@ _DELAY_S = 0.5  # between a key and the disk; no key waits for it
 
 
 class DraftKeeping:
-    """Keeps what a question box holds, and what was put aside for it.
+    """Keeps what a question box holds, and what was put aside for it, where it is told to.
 
     Args:
-        draft: where it is kept; None keeps nothing.
         box: what is written in.
     """
 
-    def __init__(self, draft: Draft | None, box: AskBox, texts: Texts) -> None:
-        self._draft, self._box, self._texts = draft, box, texts
+    def __init__(self, box: AskBox, texts: Texts) -> None:
+        self._draft: Draft | None = None
+        self._box, self._texts = box, texts
         self._aside: list[str] = []
         self._begun = self._failed = False
         self._due: Timer | None = None
         self._writing = asyncio.Lock()
 
-    def begun(self) -> str:
-        """What was begun when the app ended; "" where nothing was."""
-        self._begun = True
-        return self._draft.read() if self._draft else ""
+    async def take_up(self, draft: Draft | None) -> str:
+        """Keep here from now on; returns what was begun when the app ended, "" where nothing was."""
+        begun = await asyncio.to_thread(draft.read) if draft else ""
+        self._draft, self._begun = draft, True
+        return begun
+
+    async def leave(self) -> str:
+        """Keep what is written now, and nothing from then on; returns it where it could not be kept."""
+        draft, self._draft = self._draft, None
+        if draft is not None and self._begun:
+            await self._keep(draft)
+        text = "" if draft is not None and self._begun and not self._failed else self._text()
+        self._begun = False
+        self._aside.clear()
+        return text
 
     def put_aside(self, text: str) -> None:
         """A text is in no box for a while, and must not be lost."""
@@ -40,7 +51,8 @@ class DraftKeeping:
 
     def take_back(self, text: str) -> None:
         """A text that was put aside is in its place again."""
-        self._aside.remove(text)
+        if text in self._aside:  # else it was kept for another time
+            self._aside.remove(text)
         self.changed()
 
     def changed(self) -> None:

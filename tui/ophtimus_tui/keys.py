@@ -1,7 +1,7 @@
 """The keys of the app, as data: bindings, help and palette are made from them.
 
-No key is a letter by itself: in Hangul mode letter keys send syllables. F3, F7 and F8 are kept free for
-finding, flagging and locking.
+No key is a letter by itself: in Hangul mode letter keys send syllables. F3 and F7 are kept free for
+finding and flagging.
 """
 
 from typing import NamedTuple
@@ -38,6 +38,7 @@ CHAT: tuple[Key, ...] = (
     Key("f4", "models", "keys.models", "keys.f4"),
     Key("f5", "again", "keys.again", "keys.f5"),
     Key("f6", "edit", "keys.edit", "keys.f6"),
+    Key("f8", "lock", "keys.lock", "keys.f8"),
     Key("f9", "details", "keys.details", "keys.f9"),
     Key("f10", "go_on", "keys.go_on"),
     Key("f12", "roles", "keys.roles", "keys.f12"),
@@ -52,7 +53,7 @@ CHAT: tuple[Key, ...] = (
 )
 
 EVERYWHERE: tuple[Key, ...] = tuple(
-    key for key in CHAT if key.action in {"help", "theme", "language", "quit"}
+    key for key in CHAT if key.action in {"help", "lock", "theme", "language", "quit"}
 )
 """The keys of CHAT that do the same on every screen."""
 

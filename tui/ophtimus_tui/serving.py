@@ -14,7 +14,8 @@ from ophtimus_edge.conversation import FREE, Asking, Conversation, Dropped, Happ
 from ophtimus_edge.engine.client import Engine
 from ophtimus_edge.engine.messages import Answered, Loading, Piece, Reading
 from ophtimus_edge.engine.session import Halted
-from ophtimus_edge.errors import OphtimusError
+from ophtimus_edge.errors import HistoryError, OphtimusError
+from ophtimus_edge.history.beside import Beside
 from ophtimus_edge.history.keeping import History
 from ophtimus_edge.history.talk import Provenance, Question, Reply, Talk
 from ophtimus_edge.history.writing import write
@@ -29,6 +30,7 @@ from ophtimus_tui.texts import Texts
 from ophtimus_tui.widgets.exchange import Exchange
 
 AGAIN_TEMPERATURE = 0.7
+_STOPS_S = 10.0  # in which an answer that is stopped ends
 
 
 Kind = Literal["ask", "again", "retry", "go_on"]
@@ -42,40 +44,58 @@ class Job:
         exchange: where it stands on the screen; another one where its talk was left and opened again.
         kind: a new question, another answer to one, an answer that never got words, or one that goes on.
         instead_of: the question in whose place a new one is asked.
+        accepted: whether it is asked even if it cannot be kept.
     """
 
     exchange: Exchange
     talk: Talk
     kind: Kind
     instead_of: Question | None = None
+    accepted: bool = False
+
+
+class _UnkeptError(Exception):
+    """A question could not be kept, and was not asked."""
+
+    def __init__(self, error: HistoryError) -> None:
+        super().__init__(error)
+        self.error = error
 
 
 class Serving:
-    """Loads a model, and answers what is put into its queue.
+    """Loads a model, and answers what is put into its queue, as soon as there is a history to keep it in.
 
     Args:
+        history: None where it is still being opened.
         show_state: told how the model stands, in words.
         show_memory: told the tokens of the talk, and how many the context holds.
         placed: told the exchange whose question has got its place in the talk.
         say: told what gives a sentence for the talk, in the language that is spoken.
+        unkept: told a question that could not be kept and so was not asked, and why.
+        kept: told whenever something was kept, or could not be.
     """
 
     def __init__(
         self,
         engine: Engine,
-        history: History,
+        history: History | None,
         texts: Texts,
         *,
         show_state: Callable[[str], None],
         show_memory: Callable[[int, int], None],
         placed: Callable[[Exchange], None],
         say: Callable[[Callable[[], str]], None],
+        unkept: Callable[[Job, HistoryError], None],
+        kept: Callable[[], None],
     ) -> None:
         self.engine = engine
-        self.history = history
+        self._history = history
         self._texts = texts
         self._show_state, self._show_memory = show_state, show_memory
         self._placed, self._say = placed, say
+        self._unkept, self._kept = unkept, kept
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._jobs: deque[Job] = deque()
         self._came = asyncio.Event()
         self._job: Job | None = None
@@ -96,10 +116,34 @@ class Serving:
         """What is being answered, and what waits behind it."""
         return [*([self._job] if self._job else []), *self._jobs]
 
+    @property
+    def history(self) -> History | None:
+        """Where talks are kept; without one nothing is answered."""
+        return self._history
+
+    @history.setter
+    def history(self, history: History) -> None:
+        self._history = history
+        self._came.set()
+
     def put(self, job: Job) -> None:
         """Put something at the end of the queue."""
         self._jobs.append(job)
         self._came.set()
+
+    async def leave(self) -> None:
+        """Stop what is under way and what waits, each in its talk as far as it is; then let go of the history."""
+        history, self._history = self._history, None
+        if self._job is not None:
+            self._stopped = True
+            try:
+                async with asyncio.timeout(_STOPS_S):
+                    await self.engine.cancel()
+                    await self._idle.wait()
+            except TimeoutError:
+                pass  # what comes of it belongs to nothing any more
+        if history is not None:
+            await self._stop_waiting(history)
 
     async def serve(self, model: ChosenModel) -> None:
         """Load a model, then answer one question after another, until this is cancelled."""
@@ -124,18 +168,23 @@ class Serving:
         self._conversation = conversation = Conversation(self.engine, model)
         while True:
             self._tell("chat.ready")
-            while not self._jobs:
+            while not self._jobs or self._history is None:
                 self._came.clear()
                 await self._came.wait()
             self._job = job = self._jobs.popleft()
             self._stopped = False
+            self._idle.clear()
             refused: OphtimusError | None = None
             try:
-                await self._answer(conversation, job)
+                await self._answer(conversation, job, self._history)
+            except _UnkeptError as unkept:
+                self._unkept(job, unkept.error)
             except OphtimusError as error:
                 refused = error
             finally:
                 self._job = None
+                self._idle.set()
+                self._kept()
                 job.exchange.finish()
             if refused and job.exchange.reply is None:  # before it had an answer whose note would say it
                 job.exchange.status(partial(said, refused, self._texts), stops=False)
@@ -160,13 +209,20 @@ class Serving:
             self._stopped = True
             await self.engine.cancel()
             return True
+        return self._history is not None and await self._stop_waiting(self._history)
+
+    async def _stop_waiting(self, history: History) -> bool:
         waiting = list(self._jobs)
         self._jobs.clear()
         for job in waiting:
             if self._model is not None and job.exchange.place is None:
-                place, reply = self._begin(job, self._asking(job), self._model)
+                try:
+                    place, reply = await self._begin(job, self._asking(job), self._model, history)
+                except _UnkeptError as unkept:
+                    self._unkept(job, unkept.error)
+                    continue
                 reply.finish = "cancelled"
-                self.history.keep_reply(job.talk, place, reply)
+                await asyncio.to_thread(history.keep_reply, job.talk, place, reply)
                 job.exchange.begin(place)
                 self._placed(job.exchange)
             job.exchange.finish()
@@ -180,14 +236,13 @@ class Serving:
     def _say_error(self, error: OphtimusError) -> None:
         self._say(partial(said, error, self._texts))
 
-    def _begin(self, job: Job, asking: Asking, model: ChosenModel) -> tuple[Question, Reply]:
+    async def _begin(
+        self, job: Job, asking: Asking, model: ChosenModel, history: History
+    ) -> tuple[Question, Reply]:
         """The question's place in its talk, and the answer that begins or goes on there."""
         talk, place = job.talk, job.exchange.place
         if place is None:
-            if not talk.questions:
-                self.history.begin(talk)
-            place = talk.ask(job.exchange.question, job.instead_of)
-            self.history.keep_question(talk, place)
+            place = await self._keep_question(job, history)
         reply = place.reply
         if reply is None or job.kind in {"ask", "again"}:
             reply = talk.begin_reply(place, self._provenance(model, asking, job.kind == "again"))
@@ -195,16 +250,36 @@ class Serving:
             reply.provenance = self._provenance(model, asking, reply.provenance.again)
         return place, reply
 
-    async def _answer(self, conversation: Conversation, job: Job) -> None:
+    async def _keep_question(self, job: Job, history: History) -> Question:
+        """Put a question into its talk, and have it on the disk before it is sent."""
+        talk = job.talk
+        begun, chosen, title = bool(talk.questions), dict(talk.chosen), talk.title
+        place = talk.ask(job.exchange.question, job.instead_of)
+        try:
+            if job.accepted and isinstance(history, Beside):
+                await asyncio.to_thread(history.accept, talk)
+            elif begun:
+                await asyncio.to_thread(history.keep_question, talk, place)
+            else:
+                await asyncio.to_thread(history.begin, talk)
+        except HistoryError as error:
+            talk.questions.remove(place)
+            talk.chosen, talk.title = chosen, title
+            raise _UnkeptError(error) from error
+        finally:
+            self._kept()
+        return place
+
+    async def _answer(self, conversation: Conversation, job: Job, history: History) -> None:
         asking = self._asking(job)
-        place, reply = self._begin(job, asking, conversation.model)
+        place, reply = await self._begin(job, asking, conversation.model, history)
         reply.finish = "writing"
         reply.notices = self._notices(conversation, job.talk, place)
         job.exchange.begin(place)
         self._placed(job.exchange)
         loop = asyncio.get_running_loop()
         first, told = 0.0, 0.0
-        async with aclosing(write(conversation, self.history, job.talk, place, reply, asking)) as events:
+        async with aclosing(write(conversation, history, job.talk, place, reply, asking)) as events:
             async for event in events:
                 if self._stopped and not isinstance(event, Answered):
                     self._stopped = False
@@ -215,6 +290,7 @@ class Serving:
                     first = first or now
                     if now - told > 0.5:
                         told = now
+                        self._kept()
                         speed = (event.tokens - 1) / max(1e-6, now - first)
                         self._tell("chat.writing", job.exchange, speed=f"{speed:.1f}")
                         self._remember_of(job, reply.prompt_tokens + event.tokens)

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import ClassVar
+from functools import partial
+from typing import ClassVar, NamedTuple
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -13,7 +14,8 @@ from textual.widgets import OptionList
 
 from ophtimus_edge.conversation import clean_question
 from ophtimus_edge.engine.client import Engine
-from ophtimus_edge.errors import QuestionError
+from ophtimus_edge.errors import HistoryError, QuestionError, TalkNotFoundError
+from ophtimus_edge.history.beside import Beside
 from ophtimus_edge.history.draft import Draft
 from ophtimus_edge.history.keeping import History
 from ophtimus_edge.history.talk import Talk, new_talk
@@ -23,7 +25,9 @@ from ophtimus_edge.specialties import role_named
 from ophtimus_edge.text import sanitize
 from ophtimus_tui import clipboard
 from ophtimus_tui.composing import Composing
+from ophtimus_tui.error_texts import said
 from ophtimus_tui.keys import CHAT
+from ophtimus_tui.screens.confirm import ConfirmScreen
 from ophtimus_tui.screens.pointed_out import sendable
 from ophtimus_tui.serving import Job, Kind, Serving
 from ophtimus_tui.texts import Texts
@@ -39,8 +43,20 @@ from ophtimus_tui.widgets.top_line import TopLine
 _WIDE = 100  # cells, from which on the list of talks stands beside the talk
 _LOW = 16  # rows, below which the foot has no keys
 _LOWEST = 8  # rows, below which the question box has one row, and top and foot too
-_APP_ACTIONS = {"help", "models", "roles", "theme", "language", "palette", "quit"}
+_APP_ACTIONS = {"help", "models", "roles", "theme", "language", "palette", "quit", "lock"}
 _OF_WIDGETS = {"ctrl+c", "ctrl+k"}  # the question box has a meaning of its own for them
+
+
+class Left(NamedTuple):
+    """What the chat screen held when it was left.
+
+    Attributes:
+        talk_id: of the talk that was open; "" for one without a question.
+        text: what was written and is kept in no file.
+    """
+
+    talk_id: str = ""
+    text: str = ""
 
 
 class ChatScreen(Screen[None]):
@@ -66,18 +82,20 @@ class ChatScreen(Screen[None]):
         if key.action
     ]
 
-    def __init__(
-        self, texts: Texts, model: ChosenModel, engine: Engine, history: History, draft: Draft | None
-    ) -> None:
-        """Make the screen.
+    def __init__(self, texts: Texts, model: ChosenModel, engine: Engine, keeping: Callable[[], str]) -> None:
+        """Make the screen; nothing is answered before :meth:`take_up`.
 
         Args:
-            draft: where a question that was not sent is kept; None keeps nothing.
+            keeping: says what becomes of what is asked, in the language that is spoken.
         """
         super().__init__()
         self._texts = texts
         self.model = model
-        self._history = history
+        self._keeping = keeping
+        self._leaving = False
+        self._times_left = 0
+        self._mounted = asyncio.Event()
+        self._unkept: HistoryError | None = None
         self._settings = Settings()
         self._talk: Talk = new_talk()
         self._state = ""
@@ -87,15 +105,16 @@ class ChatScreen(Screen[None]):
         # Kept, not looked up: the engine's last events may arrive while the screen is being taken down.
         self._top = TopLine()
         self._scroll = TalkView(texts, self._talk)
-        self.composing = Composing(draft, texts)
+        self.composing = Composing(texts)
         self.box = self.composing.box
         self._foot = Foot(texts)
         self._keys = KeyLine()
         self._keys.id = "keys"
         self._list = TalkList(texts)
         self.serving = Serving(
-            engine, history, texts,
+            engine, None, texts,
             show_state=self._show_state, show_memory=self._foot.meter.show, placed=self._placed, say=self.say,
+            unkept=self._refused, kept=self.relabel_keeping,
         )  # fmt: skip
 
     def compose(self) -> ComposeResult:
@@ -113,6 +132,7 @@ class ChatScreen(Screen[None]):
         """Put the cursor behind what was begun, or the example, and start the model."""
         self.composing.begin()
         self.relabel()
+        self._mounted.set()
         self.open_model(self.model)
 
     def on_unmount(self) -> None:
@@ -124,6 +144,43 @@ class ChatScreen(Screen[None]):
         self._settings = self.serving.settings = settings
         self.serving.role = settings.role
         self._scroll.details = settings.shows_details(settings.role)
+
+    @property
+    def history(self) -> History | None:
+        """Where the talks are kept; None while it is opened, and where it is closed."""
+        return self.serving.history
+
+    async def take_up(self, history: History, draft: Draft | None = None, talk_id: str = "") -> None:
+        """Answer from now on, and keep it.
+
+        Args:
+            draft: where a question that was not sent is kept; None keeps nothing.
+            talk_id: the talk to open; "" for a new one.
+        """
+        await self._mounted.wait()
+        self._leaving = False
+        await self.composing.take_up(draft)
+        self.serving.history = history
+        self.relabel_keeping()
+        if talk_id:
+            await self._open_kept(talk_id)
+        else:
+            self._list_talks()
+
+    async def leave(self) -> Left:
+        """Stop everything, keep what there is, and hold nothing of it any more."""
+        self._leaving = True
+        async with self._asking:  # what is just being sent goes back into the box
+            await self.serving.leave()
+        text = await self.composing.leave()
+        self._times_left += 1
+        talk_id = self._talk.id if self._talk.questions else ""
+        self._talk = new_talk()
+        await self._scroll.show(self._talk)
+        self._list.show([], self._talk)
+        self.clear_selection()
+        self.serving.remember(0)
+        return Left(talk_id, text)
 
     @property
     def exchanges(self) -> list[Exchange]:
@@ -144,7 +201,19 @@ class ChatScreen(Screen[None]):
         )  # fmt: skip
         self.serving.relabel()
         self._scroll.relabel()
-        self._list.show(self._history.talks(), self._talk)
+        self.relabel_keeping()
+        self._list_talks()
+
+    def relabel_keeping(self) -> None:
+        """Say anew what becomes of what is asked, and in the talk when it changes."""
+        self._top.show_keeping(self._keeping())
+        history = self.history
+        unkept = history.unkept if isinstance(history, Beside) and not history.read_only else None
+        if unkept and not self._unkept:
+            self.say(lambda: "\n".join([said(unkept, self._texts), self._texts("chat.unkept_now")]))
+        elif self._unkept and not unkept and history is not None:
+            self.say(lambda: self._texts("chat.kept_again"))
+        self._unkept = unkept
 
     def on_resize(self) -> None:
         """Fold the list of talks away where the screen is narrow, the keys where it is low."""
@@ -167,7 +236,10 @@ class ChatScreen(Screen[None]):
     @work
     async def _ask(self, written: str) -> None:
         self.composing.hold(written)
+        times_left = self._times_left
         async with self._asking:  # one behind the other, in the order of the keys
+            if times_left != self._times_left:
+                return  # it was kept with the draft
             await self._place(written)
         self.composing.release(written)
 
@@ -176,8 +248,8 @@ class ChatScreen(Screen[None]):
             question = clean_question(written)
         except QuestionError:
             return  # nothing but blanks and control characters
-        allowed = await sendable(self.app, self._texts, question)
-        if allowed is None:
+        allowed = None if self._leaving else await sendable(self.app, self._texts, question)
+        if allowed is None or self._leaving:
             self.box.put_back(written)
             return
         edited, instead_of = self.composing.sent(), None
@@ -212,8 +284,66 @@ class ChatScreen(Screen[None]):
 
     def _placed(self, exchange: Exchange) -> None:
         """An exchange has its place: say which of the earlier ones no longer fit."""
-        self._list.show(self._history.talks(), self._talk)
+        self._list_talks()
         self._scroll.mark_dropped(exchange)
+
+    def _refused(self, job: Job, error: HistoryError) -> None:
+        """A question could not be kept: it goes back into the box, or is asked all the same."""
+        if self._leaving:
+            self.box.put_back(job.exchange.question)
+        else:
+            self.composing.hold(job.exchange.question)
+            self._ask_unkept(job, error)
+
+    @work
+    async def _ask_unkept(self, job: Job, error: HistoryError) -> None:
+        question, times_left = job.exchange.question, self._times_left
+        async with self._asking:
+            if times_left != self._times_left:
+                return  # it was kept with the draft
+            anyway: bool | None = False
+            if isinstance(error, TalkNotFoundError):  # deleted: nothing of it may come back
+                self._notify_of(error)
+            else:
+                anyway = await self.app.push_screen_wait(
+                    ConfirmScreen(
+                        lambda: "\n\n".join([said(error, self._texts), self._texts("chat.unkept")]),
+                        lambda: self._texts("chat.unkept_send"),
+                        lambda: self._texts("chat.unkept_back"),
+                    )
+                )
+            if anyway and not self._leaving:
+                job.accepted = True
+                job.exchange.status(lambda: self._texts("chat.waiting"))
+                self.serving.put(job)
+            else:
+                if job.exchange.is_attached:
+                    await job.exchange.remove()
+                self.box.put_back(question)
+            self.composing.release(question)
+
+    @work(exclusive=True, group="heads")
+    async def _list_talks(self) -> None:
+        if (history := self.history) is None:
+            return
+        try:
+            heads = await asyncio.to_thread(history.heads)
+        except HistoryError as error:
+            self._notify_of(error)
+            return
+        if history is self.history:
+            self._list.show(heads, self._talk)
+
+    def _notify_of(self, error: HistoryError) -> None:
+        self.notify(said(error, self._texts), severity="warning", markup=False)
+
+    @work(group="keep")
+    async def _keep(self, keep: Callable[[], None]) -> None:
+        try:
+            await asyncio.to_thread(keep)
+        except HistoryError as error:
+            self._notify_of(error)
+        self.relabel_keeping()
 
     def say(self, say: Callable[[], str]) -> None:
         """Put a sentence of the app's own into the talk.
@@ -229,7 +359,7 @@ class ChatScreen(Screen[None]):
         """Stop what is under way; else leave the edited question as it was, or go to the question box."""
         if await self.serving.stop():
             return
-        self.composing.leave()
+        self.composing.leave_editing()
         self.box.focus()
 
     def action_send(self) -> None:
@@ -283,7 +413,8 @@ class ChatScreen(Screen[None]):
         chosen = self._scroll.chosen
         if chosen and chosen.reply and chosen.place:
             chosen.reply.keep = not chosen.reply.keep
-            self._history.keep_reply(self._talk, chosen.place, chosen.reply)
+            if self.history is not None:
+                self._keep(partial(self.history.keep_reply, self._talk, chosen.place, chosen.reply))
             chosen.relabel()
 
     def action_raw(self) -> None:
@@ -313,7 +444,7 @@ class ChatScreen(Screen[None]):
         self._listing_asked = not (self._listing and self._list.has_focus)
         self._fold()
         if self._listing:
-            self._list.show(self._history.talks(), self._talk)
+            self._list_talks()
             self._list.focus()
         else:
             self.box.focus()
@@ -333,17 +464,28 @@ class ChatScreen(Screen[None]):
 
     @on(OptionList.OptionSelected, "TalkList")
     async def _talk_selected(self, event: OptionList.OptionSelected) -> None:
-        for talk in self._history.talks():
-            if talk.id == event.option_id:
-                await self._open(talk)
+        if event.option_id:
+            await self._open_kept(event.option_id)
         self.box.focus()
+
+    async def _open_kept(self, talk_id: str) -> None:
+        """Open a talk of the history; the one that is being answered is open already."""
+        here = [self._talk, *(job.talk for job in self.serving.unfinished)]
+        talk = next((one for one in here if one.id == talk_id), None)
+        if talk is None and self.history is not None:
+            try:
+                talk = await asyncio.to_thread(self.history.open, talk_id)
+            except HistoryError as error:
+                self._notify_of(error)
+        if talk is not None:
+            await self._open(talk)
 
     async def _open(self, talk: Talk) -> None:
         if not self._talk.questions and not talk.questions:
             self.box.focus()
             return
         self._talk = talk
-        self.composing.leave(changes=True)
+        self.composing.leave_editing(changes=True)
         await self._show_path()
         self.relabel()
         self.box.focus()
@@ -371,7 +513,8 @@ class ChatScreen(Screen[None]):
             self._talk.show_branch(place, by)
         else:
             return
-        self._history.keep_view(self._talk)
+        if self.history is not None:
+            self._keep(partial(self.history.keep_view, self._talk))
         await self._show_path()
         self.exchanges[at].focus()
 

@@ -1,6 +1,6 @@
 """The first start: three short pages with one question each."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import msgspec
 from textual import on
@@ -16,6 +16,10 @@ from ophtimus_tui.widgets.pressable import Pressable
 
 _LANGUAGES = ("ko", "en")  # in the order in which they are offered
 _PAGES = ("language", "about", "history")
+_LOW = 18  # rows, below which nothing is left blank
+
+HistoryWish = Literal["passphrase", "open", "nothing"]
+_WISHES: tuple[HistoryWish, ...] = ("passphrase", "open", "nothing")
 
 
 class FirstChoices(msgspec.Struct, frozen=True):
@@ -23,11 +27,11 @@ class FirstChoices(msgspec.Struct, frozen=True):
 
     Attributes:
         language: ``en`` or ``ko``.
-        keep_draft: whether a question that was not sent is kept in a file.
+        history: kept behind a passphrase, open to all at this computer, or not kept.
     """
 
     language: str
-    keep_draft: bool
+    history: HistoryWish
 
 
 class FirstStartScreen(Screen[FirstChoices]):
@@ -50,6 +54,8 @@ class FirstStartScreen(Screen[FirstChoices]):
     FirstStartScreen #choices { margin: 1 0; }
     FirstStartScreen #keys { width: 100%; max-width: 76; height: 1; padding: 0 1; }
     FirstStartScreen .absent { display: none; }
+    FirstStartScreen.low #page { padding: 0 2; }
+    FirstStartScreen.low #title, FirstStartScreen.low #choices { margin: 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         # Behind the list's own keys: what was marked just before is marked by then.
@@ -69,7 +75,7 @@ class FirstStartScreen(Screen[FirstChoices]):
         super().__init__()
         self._texts = texts
         self._page = 0
-        self._marked = [_LANGUAGES.index(texts.language), 0, 0]
+        self._marked = [_LANGUAGES.index(texts.language), 0, _WISHES.index("open")]
         self._step = Static("", id="step", markup=False)
         self._title = Static("", id="title", markup=False)
         self._text = Static("", id="text", markup=False)
@@ -148,7 +154,8 @@ class FirstStartScreen(Screen[FirstChoices]):
             self._open(self._page - 1)
 
     def on_resize(self) -> None:
-        """Let the text scroll where the screen is low: question and answers stay in sight."""
+        """Let the text scroll where the screen is low, without blank lines: question and answers stay in sight."""
+        self.set_class(self.size.height < _LOW, "low")
         self.call_after_refresh(self._fit)
 
     def action_scroll(self, pages: int) -> None:
@@ -175,9 +182,9 @@ class FirstStartScreen(Screen[FirstChoices]):
             return [self._texts(f"first_start.language_{language}") for language in _LANGUAGES]
         if _PAGES[self._page] == "about":
             return [self._texts("first_start.about_read")]
-        return [self._texts("first_start.history_draft"), self._texts("first_start.history_nothing")]
+        return [self._texts(f"first_start.history_{wish}") for wish in _WISHES]
 
     def _end(self) -> None:
         self._remember()
         language, _, history = self._marked
-        self.dismiss(FirstChoices(_LANGUAGES[language], keep_draft=history == 0))
+        self.dismiss(FirstChoices(_LANGUAGES[language], _WISHES[history]))

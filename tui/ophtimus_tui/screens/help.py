@@ -123,7 +123,7 @@ class HelpScreen(Screen[None]):
             self._texts(
                 "help.stored_text",
                 settings=_shown(locations.settings_file()),
-                draft=_shown(locations.draft_file()),
+                history=_shown(locations.history_folder()),
                 models=_shown(locations.models_folder()),
                 log=_shown(locations.engine_log()),
             )

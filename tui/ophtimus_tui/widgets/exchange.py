@@ -287,6 +287,8 @@ class Exchange(Vertical, can_focus=True):
             return Content(note)
         if reply.finish == "cancelled" and not reply.text:
             return clickable(texts("chat.stopped_before"), "choose('again')")
+        if reply.finish == "cancelled" and not reply.ids:  # the app ended before they were told
+            return clickable(texts("chat.interrupted"), "choose('again')")
         key, action = {
             "stop": ("chat.complete", ""), "length": ("chat.length", "choose('go_on')"),
         }.get(reply.finish, ("chat.cancelled", "choose('go_on')"))  # fmt: skip

@@ -1,9 +1,12 @@
 """The list of talks, the newest first, under the days on which they began."""
 
+from collections.abc import Sequence
+
 from textual.content import Content
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from ophtimus_edge.history.keeping import Head
 from ophtimus_edge.history.talk import Talk
 from ophtimus_tui.texts import Texts
 
@@ -22,10 +25,10 @@ class TalkList(OptionList):
         super().__init__(markup=False)
         self._texts = texts
 
-    def show(self, talks: list[Talk], current: Talk) -> None:
+    def show(self, talks: Sequence[Head], current: Talk) -> None:
         """Show talks, and which of them is open."""
         self.border_title = self._texts("talks.title")
-        self.border_subtitle = self._texts("talks.only_while_open")
+        self.border_subtitle = self._texts("talks.no_record")
         at = self.highlighted
         chosen = self.get_option_at_index(at).id if at is not None else None
         self.clear_options()

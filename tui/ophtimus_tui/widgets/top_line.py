@@ -1,4 +1,4 @@
-"""The top of the screen: which model, how it stands, in which role, and the warning of a demonstration."""
+"""The top of the screen: model, state and role, what becomes of what is asked, the warning of a demonstration."""
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -7,6 +7,7 @@ from ophtimus_tui.widgets.line import Line
 from ophtimus_tui.widgets.pressable import Pressable
 
 _NARROW = 80
+_WIDE = 116  # from which on there is room for all of it in one line
 
 
 class TopLine(Vertical):
@@ -22,6 +23,10 @@ class TopLine(Vertical):
     TopLine #model { width: 1fr; height: auto; }
     TopLine Pressable { margin: 0 0 0 1; }
     TopLine.narrow Pressable { display: none; }
+    TopLine .keeping { width: auto; display: none; color: $text-muted; }
+    TopLine.wide .keeping { display: block; }
+    TopLine > #below { height: auto; color: $text-muted; }
+    TopLine.wide > #below { display: none; }
     TopLine > #warning { color: $warning; text-style: bold; display: none; height: auto; }
     TopLine > #warning.shown { display: block; }
     """
@@ -29,6 +34,7 @@ class TopLine(Vertical):
     def __init__(self) -> None:
         super().__init__()
         self._model = Line("Ophtimus", id="model")
+        self._keeping = (Line(classes="keeping"), Line(id="below"))
         self._role = Pressable("", id="role")
         self._language = Pressable("한국어 | EN", id="language")
         self._warning = Line(id="warning")
@@ -37,13 +43,16 @@ class TopLine(Vertical):
         """The two lines."""
         with Horizontal():
             yield self._model
+            yield self._keeping[0]
             yield self._role
             yield self._language
+        yield self._keeping[1]
         yield self._warning
 
     def on_resize(self) -> None:
         """Fold what has a key away where the line is short."""
         self.set_class(self.size.width < _NARROW, "narrow")
+        self.set_class(self.size.width >= _WIDE, "wide")
 
     def show(self, model: str, state: str, role: str, warning: str = "") -> None:
         """Name the model, its state, the role and the warning."""
@@ -52,3 +61,8 @@ class TopLine(Vertical):
         self._warning.say(warning)
         self._warning.set_class(bool(warning), "shown")
         self.set_class(bool(warning), "warning")
+
+    def show_keeping(self, keeping: str) -> None:
+        """Say what becomes of what is asked: who can read it, or that it is not kept."""
+        for line in self._keeping:
+            line.say(keeping)

@@ -1,0 +1,380 @@
+"""Whose history is open: chosen, unlocked, left and locked again, without anything of it left on the screen."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+from ophtimus_edge.errors import OphtimusError
+from ophtimus_edge.history import retention
+from ophtimus_edge.history.keeping import Forgetting
+from ophtimus_edge.history.talk import now
+from ophtimus_tui.error_texts import said
+from ophtimus_tui.screens.chat import Left
+from ophtimus_tui.screens.choose import ChooseScreen
+from ophtimus_tui.screens.confirm import ConfirmScreen
+from ophtimus_tui.screens.first_start import HistoryWish
+from ophtimus_tui.screens.form import Field, FormError, FormScreen
+from ophtimus_tui.screens.hidden import HiddenScreen
+
+if TYPE_CHECKING:
+    from ophtimus_edge.history.keys import RecoveryKey
+    from ophtimus_edge.history.profiles import Profile
+    from ophtimus_tui.app import OphtimusApp
+    from ophtimus_tui.opening import Opened
+
+# ophtimus_tui.opening, and with it the database and the ciphers, is loaded in the threads that need it: the
+# first screen does not wait for it.
+
+
+class People:
+    """The person whose history is open, and the ways to another state of it.
+
+    Only one of them is on its way at a time. A history that cannot be opened keeps nobody from asking: the
+    app says why, goes on without keeping, and says so in its top line.
+
+    Args:
+        keeps: whether anything may be read or written at all.
+
+    Attributes:
+        opened: the history that is open; None where nothing is kept.
+        flow: held by whoever is on the way to another state.
+    """
+
+    def __init__(self, app: "OphtimusApp", *, keeps: bool) -> None:
+        self.app = app
+        self._keeps = keeps
+        self.opened: Opened | None = None
+        self.flow = asyncio.Lock()
+        self._without: Literal["", "nothing", "failed", "shut"] = ""  # why nothing is kept
+        self._several = False
+        self._locking = False
+        self._left: dict[str, Left] = {}
+        self._touched = self._clocks()
+
+    def state(self) -> str:
+        """What becomes of what is asked, for the top line."""
+        texts = self.app.texts
+        if self.opened is None:
+            return texts(f"people.state_{self._without or 'opening'}")
+        history = self.opened.history
+        if history.read_only:
+            words = texts("people.state_read_only")
+        elif history.unkept:
+            words = texts("people.state_unkept")
+        else:
+            words = texts("people.state_locked" if self.opened.locked else "people.state_open")
+        return f"{self.opened.profile.name} · {words}" if self._several else words
+
+    # Opening
+
+    async def start(self, wish: HistoryWish | Literal[""] = "") -> None:
+        """Open the history of the one person there is, or of the one who is chosen; make it where there is none.
+
+        Args:
+            wish: what the first start was told, where it was asked just now.
+        """
+        async with self.flow:
+            await self.open_first(wish)
+
+    async def open_first(self, wish: HistoryWish | Literal[""] = "") -> None:
+        """As :meth:`start`, for who holds the flow."""
+        if not self._keeps or self.app.chosen.history == "nothing":
+            await self.go_on_without("nothing")
+            return
+        try:
+            found = await asyncio.to_thread(_profiles)
+            self._several = len(found) > 1
+            if not found:
+                await self._begin(wish)
+            elif (profile := await self.one_of(found)) is None:
+                await self.go_on_without("shut")
+            else:
+                await self.open(profile)
+        except OphtimusError as error:
+            await self._fail(error)
+
+    async def one_of(self, found: "Sequence[Profile]") -> "Profile | None":
+        """The only person, or the one who is chosen."""
+        if len(found) == 1:
+            return found[0]
+        at = next((one for one in found if self.opened and one.id == self.opened.profile.id), None)
+        names = {one: partial(str, one.name) for one in found}
+        return await self.app.push_screen_wait(
+            ChooseScreen(lambda: self.app.texts("people.choose"), names, at)
+        )
+
+    async def _begin(self, wish: HistoryWish | Literal[""]) -> None:
+        made: tuple[Profile, RecoveryKey] | None = None
+        if wish == "passphrase":
+            made = await self.new_person("people.first_text", "people.key_without_passphrase", needed=True)
+        if made is None:
+            made = await asyncio.to_thread(_make_for_the_account)
+        profile, recovery = made
+        if recovery:
+            await self.show_recovery_key(recovery)
+            self.app.chat.say(lambda: self.app.texts("people.first_unlock"))
+        await self.open(profile)
+
+    async def open(self, profile: "Profile") -> None:
+        """Open a person's history; with a passphrase that is asked for."""
+        self._several = len(await asyncio.to_thread(_profiles)) > 1
+        try:
+            if await asyncio.to_thread(lambda: profile.locked):
+                opened = await self._unlock(profile)
+            else:
+                opened = await asyncio.to_thread(_open, profile, self.app.chosen.keep_draft, "")
+        except OphtimusError as error:
+            await self._fail(error)
+            return
+        if opened is None:
+            await self.go_on_without("shut")
+        else:
+            await self._take_up(opened)
+
+    async def _unlock(self, profile: "Profile") -> "Opened | None":
+        texts, keep_draft = self.app.texts, self.app.chosen.keep_draft
+        return await self.app.push_screen_wait(
+            FormScreen(
+                texts,
+                lambda: texts("people.unlock", name=profile.name),
+                [Field("people.passphrase_or_key", secret=True)],
+                lambda typed: _open(profile, keep_draft, typed[0]),
+                leaving="people.key_without",
+                covers=True,
+            )
+        )
+
+    async def _take_up(self, opened: "Opened") -> None:
+        self.opened, self._without = opened, ""
+        self.touch()
+        chat, texts = self.app.chat, self.app.texts
+        left = self._left.pop(opened.profile.id, Left())
+        await chat.take_up(opened.history, opened.draft, left.talk_id)
+        chat.box.put_back(left.text)
+        if opened.history.read_only:
+            chat.say(lambda: texts("people.read_only"))
+        elif opened.recovered:
+            chat.say(lambda: texts("people.recovered"))
+        await self._offer_to_delete(opened)
+
+    async def _offer_to_delete(self, opened: "Opened") -> None:
+        """Name the talks whose time is over, and delete them where that is chosen."""
+        days, texts = self.app.chosen.retention_days, self.app.texts
+        if days <= 0 or opened.history.read_only:
+            return
+        try:
+            due = await asyncio.to_thread(retention.due, opened.history, days, now())
+            if not due:
+                return
+            delete = await self.app.push_screen_wait(
+                ConfirmScreen(
+                    lambda: texts("people.due", count=len(due), days=days),
+                    lambda: texts("people.due_delete", count=len(due)),
+                    lambda: texts("people.due_keep"),
+                )
+            )
+            if delete:
+                await asyncio.to_thread(opened.history.delete, [head.id for head in due])
+        except OphtimusError as error:
+            self.warn(error)
+        self.app.chat.relabel()
+
+    async def go_on_without(self, why: Literal["nothing", "failed", "shut"]) -> None:
+        """Answer without keeping anything."""
+        self.opened, self._without = None, why
+        left = self._left.pop("", Left())
+        await self.app.chat.take_up(Forgetting())
+        self.app.chat.box.put_back(left.text)
+
+    async def _fail(self, error: OphtimusError) -> None:
+        texts = self.app.texts
+        await self.go_on_without("failed")
+        self.app.chat.say(lambda: "\n".join([said(error, texts), texts("people.without")]))
+
+    # Leaving
+
+    async def leave(self) -> None:
+        """Stop what is under way, keep what there is, and close the history."""
+        left = await self.app.chat.leave()
+        opened, self.opened = self.opened, None
+        self._left[opened.profile.id if opened else ""] = left
+        if opened is not None:
+            await asyncio.to_thread(opened.history.close)
+        self._without = ""
+        self.app.chat.relabel_keeping()
+
+    async def may_leave(self) -> bool:
+        """Whether what is kept nowhere may be lost; asks where there is any."""
+        history, texts = self.app.chat.history, self.app.texts
+        if not (self.opened.history.holds if self.opened else history and history.heads()):
+            return True
+        confirmed = await self.app.push_screen_wait(
+            ConfirmScreen(
+                lambda: texts("people.lost"),
+                lambda: texts("people.lost_go"),
+                lambda: texts("people.lost_stay"),
+            )
+        )
+        return bool(confirmed)
+
+    def forget(self, profile: "Profile") -> None:
+        """Hold nothing of a person who is gone."""
+        self._left.pop(profile.id, None)
+
+    async def close(self) -> None:
+        """Close the history at the end of the app."""
+        opened, self.opened = self.opened, None
+        if opened is not None:
+            await asyncio.to_thread(opened.history.close)
+
+    async def lock(self) -> None:
+        """Hide everything at once; with a passphrase close the history, until it is unlocked."""
+        if self._locking or isinstance(self.app.screen, HiddenScreen):
+            return
+        opened, app = self.opened, self.app
+        if opened is None or not opened.locked or opened.history.holds:
+            kept = opened is None or not opened.locked
+            key = "people.hidden" if kept else "people.hidden_unkept"
+            app.clear_notifications()
+            app.push_screen(HiddenScreen(lambda: app.texts(key), opens=True))
+            return
+        self._locking = True
+        try:
+            while app.screen is not app.chat:
+                app.screen.dismiss(None)  # a dialog is answered with nothing
+            app.clear_notifications()
+            veil = HiddenScreen(lambda: app.texts("people.locking"), opens=False)
+            await app.push_screen(veil)
+            async with self.flow:
+                await self.leave()
+                await self.open(opened.profile)
+                veil.dismiss(None)
+        finally:
+            self._locking = False
+
+    async def _try_again(self, opened: "Opened") -> None:
+        async with self.flow:
+            if self.opened is opened:
+                await asyncio.to_thread(opened.history.try_again)
+        self.app.chat.relabel_keeping()
+
+    def touch(self) -> None:
+        """Somebody is there."""
+        self._touched = self._clocks()
+
+    def look_at_the_clock(self) -> None:
+        """Lock where nobody was there for as long as is set, and try again to keep what could not be kept.
+
+        An answer that is being written counts as somebody.
+        """
+        if self.opened is not None and self.opened.history.holds and not self.flow.locked():
+            self.app.run_worker(self._try_again(self.opened), group="keep again")
+        if self.opened is None or not self.opened.locked or not self.app.chosen.lock_after_minutes:
+            return
+        if self.app.chat.serving.unfinished:
+            self.touch()
+        # The one stands still while the computer sleeps, the other may be set.
+        gone = max(here - then for here, then in zip(self._clocks(), self._touched, strict=True))
+        if gone > 60 * self.app.chosen.lock_after_minutes:
+            self.touch()
+            self.app.action_lock()
+
+    @staticmethod
+    def _clocks() -> tuple[float, float]:
+        return time.monotonic(), time.time()
+
+    # What several ways share
+
+    def warn(self, error: OphtimusError) -> None:
+        """Say an error over whatever screen is there."""
+        self.app.notify(said(error, self.app.texts), severity="warning", markup=False)
+
+    async def new_person(
+        self, text: str, leaving: str, *, needed: bool
+    ) -> "tuple[Profile, RecoveryKey] | None":
+        """Ask for a name and a passphrase, and make a profile.
+
+        Args:
+            text, leaving: keys of the sentences over the boxes and for Escape.
+            needed: whether there must be a passphrase.
+        """
+        texts = self.app.texts
+        name = await asyncio.to_thread(_account_name) if needed else ""
+        return await self.app.push_screen_wait(
+            FormScreen(
+                texts,
+                lambda: texts(text),
+                [
+                    Field("people.name", value=name),
+                    Field(
+                        "people.new_passphrase" if needed else "people.new_passphrase_or_none", secret=True
+                    ),
+                    Field("people.repeat", secret=True),
+                ],
+                lambda typed: _make(typed[0], same(typed[1], typed[2]), needed=needed),
+                leaving=leaving,
+            )
+        )
+
+    async def show_recovery_key(self, recovery: "RecoveryKey") -> None:
+        """Show it once, until its last group was typed from the paper, or it is left."""
+        texts = self.app.texts
+
+        def confirmed(typed: list[str]) -> bool:
+            if typed[0].strip().upper() != recovery.rsplit("-", 1)[1]:
+                raise FormError("people.not_the_last_group")
+            return True
+
+        form = FormScreen(
+            texts,
+            lambda: texts("people.recovery", recovery=recovery),
+            [Field("people.last_group")],
+            confirmed,
+            leaving="people.key_unconfirmed",
+        )
+        if not await self.app.push_screen_wait(form):
+            self.app.chat.say(lambda: texts("people.unconfirmed"))
+
+
+def same(new: str, repeated: str) -> str:
+    """A new passphrase that was typed twice.
+
+    Raises:
+        FormError: the two are not the same.
+    """
+    if new != repeated:
+        raise FormError("people.not_the_same")
+    return new
+
+
+def _profiles() -> "list[Profile]":
+    from ophtimus_edge.history import profiles
+
+    return profiles.list_profiles()
+
+
+def _account_name() -> str:
+    from ophtimus_edge.history import profiles
+    from ophtimus_tui import opening
+
+    return profiles.free_name(opening.account_name())
+
+
+def _make(name: str, passphrase: str, *, needed: bool) -> "tuple[Profile, RecoveryKey]":
+    from ophtimus_tui import opening
+
+    if needed and not passphrase:
+        raise FormError("people.passphrase_needed")
+    return opening.make(name, passphrase)
+
+
+def _make_for_the_account() -> "tuple[Profile, RecoveryKey]":
+    return _make(_account_name(), "", needed=False)
+
+
+def _open(profile: "Profile", keep_draft: bool, typed: str) -> "Opened":
+    from ophtimus_tui import opening
+
+    return opening.open_history(profile, keep_draft=keep_draft, typed=typed)
