@@ -50,6 +50,13 @@ def history_folder() -> Path:
     return home / "history" if home else Path(platformdirs.user_data_dir("ophtimus", False)) / "history"
 
 
+def documents_folder() -> Path:
+    """Where a file for a person is offered to go: their documents, else their home folder."""
+    home = _home()
+    folder = home if home else Path(platformdirs.user_documents_dir())
+    return folder if folder.is_dir() else Path.home()
+
+
 def settings_file() -> Path:
     """What a person has set; see :mod:`ophtimus_edge.settings`."""
     home = _home()

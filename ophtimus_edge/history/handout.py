@@ -7,6 +7,7 @@ standing sentences, which are data and not reviewed by a physician: who signs th
 
 import datetime
 import unicodedata
+from typing import Literal
 
 from ophtimus_edge.errors import HandoutRefusedError
 from ophtimus_edge.history.demonstration import is_demonstration
@@ -20,6 +21,20 @@ from ophtimus_edge.text import sanitize
 MOST_CHARACTERS = 20_000  # of a handout: some 15 pages
 _MOST_LINE = 200
 _FILLERS = "\u115f\u1160\u3164\uffa0"  # letters by category, and nothing on paper
+
+Refusal = Literal["flagged", "demonstration", "writing", "empty"]
+_REFUSED: dict[Refusal, tuple[str, str]] = {
+    "flagged": (
+        "this answer is flagged as {kind}; no handout is made of it.",
+        "Choose another answer, or ask again. If the flag is a mistake, take it away first.",
+    ),
+    "demonstration": (
+        "the demonstration model wrote this answer; no handout is made of it.",
+        "Ask a model that is made for clinical use.",
+    ),
+    "writing": ("this answer is still being written.", "Wait until it is complete."),
+    "empty": ("this answer has no words.", "Choose another answer, or ask again."),
+}
 
 # No letter on the page is smaller than this: large print begins at 16 points.
 LEAST_POINTS = 16
@@ -46,21 +61,21 @@ def draft_of(talk: Talk, reply: Reply) -> str:
     """
     if not any(reply is one for question in talk.questions for one in question.replies):
         raise ValueError("the answer is not of this talk")
-    if reply.flag is not None:
-        raise HandoutRefusedError(
-            f"this answer is flagged as {reply.flag.kind}; no handout is made of it.",
-            "Choose another answer, or ask again. If the flag is a mistake, take it away first.",
-        )
-    if is_demonstration(reply.provenance):
-        raise HandoutRefusedError(
-            "the demonstration model wrote this answer; no handout is made of it.",
-            "Ask a model that is made for clinical use.",
-        )
-    if reply.finish == "writing":
-        raise HandoutRefusedError("this answer is still being written.", "Wait until it is complete.")
-    if not reply.text.strip():
-        raise HandoutRefusedError("this answer has no words.", "Choose another answer, or ask again.")
+    if why := refusal(reply):
+        message, hint = _REFUSED[why]
+        raise HandoutRefusedError(message.format(kind=reply.flag.kind if reply.flag else ""), hint)
     return sanitize(reply.text)
+
+
+def refusal(reply: Reply) -> Refusal | None:
+    """Why no handout is made of an answer; None where one can be made."""
+    if reply.flag is not None:
+        return "flagged"
+    if is_demonstration(reply.provenance):
+        return "demonstration"
+    if reply.finish == "writing":
+        return "writing"
+    return None if reply.text.strip() else "empty"
 
 
 def page(
@@ -114,11 +129,12 @@ def page(
 
 def standing_sentences(language: str) -> list[str]:
     """What every handout says beside its text, for the person who signs it to read: headings, then sentences."""
-    say = Sentences(language)
-    lines = []
-    for heading, signs in _groups(say):
-        lines += [heading, *signs]
-    return lines
+    return [line for heading, signs in standing_groups(language) for line in (heading, *signs)]
+
+
+def standing_groups(language: str) -> list[tuple[str, list[str]]]:
+    """The same, each heading with its sentences."""
+    return _groups(Sentences(language))
 
 
 def _signs(say: Sentences) -> list[str]:

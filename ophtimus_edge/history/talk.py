@@ -185,6 +185,30 @@ class Talk(msgspec.Struct, kw_only=True):
         self.chosen[question.after] = branches[place].id
         return branches[place]
 
+    def show_message(self, message_id: str) -> Question | None:
+        """Show the branches and the answer with which a message is on the path.
+
+        Args:
+            message_id: of a question or an answer of any branch.
+
+        Returns:
+            The question that it is, or that it answers; None where the talk does not have it.
+        """
+        of_reply = {reply.id: question for question in self.questions for reply in question.replies}
+        by_id = {question.id: question for question in self.questions}
+        found = of_reply.get(message_id) or by_id.get(message_id)
+        seen: set[str] = set()
+        question, reply_id = found, message_id
+        while question is not None and question.id not in seen:
+            seen.add(question.id)
+            for place, reply in enumerate(question.replies):
+                if reply.id == reply_id:
+                    question.shown = place
+            self.chosen[question.after] = question.id
+            reply_id = question.after
+            question = of_reply.get(reply_id)
+        return found
+
 
 def earlier(questions: Sequence[Question], model: str, version: str) -> list[Exchange]:
     """What was said before, for the next prompt: one exchange for each question of :func:`answered`.

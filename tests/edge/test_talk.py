@@ -123,3 +123,25 @@ def test_a_talk_comes_back_from_json_as_it_was() -> None:
     again = msgspec.json.decode(msgspec.json.encode(talk), type=Talk)
     assert again == talk
     assert talk.title == "녹내장이란 무엇인가요? 둘째 줄"
+
+
+def test_a_message_of_any_branch_is_shown_with_all_that_leads_to_it() -> None:
+    talk = new_talk()
+    one = talk.ask("one")
+    first = said(talk, one, "first")
+    two = talk.ask("two")
+    second = said(talk, two, "second")
+    said(talk, one, "other")
+    said(talk, talk.ask("else", instead_of=one), "third")
+    assert shown(talk) == ["else", "third"]
+    assert talk.show_message(second.id) is two
+    assert shown(talk) == ["one", "first", "two", "second"]
+    assert talk.show_message(first.id) is one
+    assert shown(talk) == ["one", "first", "two", "second"]
+    other = one.replies[1]
+    assert talk.show_message(other.id) is one
+    assert shown(talk) == ["one", "other"]
+    assert talk.show_message(one.id) is one  # a question alone changes no answer
+    assert shown(talk) == ["one", "other"]
+    assert talk.show_message("none of it") is None
+    assert shown(talk) == ["one", "other"]

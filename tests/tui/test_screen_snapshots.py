@@ -28,7 +28,7 @@ from ophtimus_edge.models.hardware import Machine
 from ophtimus_edge.models.inventory import StoredModel
 from ophtimus_edge.support.examination import Candidate
 from ophtimus_tui import themes
-from ophtimus_tui.keys import CHAT, MODELS, QUIZ
+from ophtimus_tui.keys import CHAT, COMMANDS, MODELS, QUIZ, TALK_LIST
 from ophtimus_tui.predictions import Predictions
 from ophtimus_tui.screens.add_model import AddModelScreen
 from ophtimus_tui.screens.first_start import FirstStartScreen
@@ -38,7 +38,10 @@ from ophtimus_tui.screens.quiz import QuizScreen
 from ophtimus_tui.texts import Texts
 
 GIB = 1 << 30
-SECTIONS = {"help.keys_title": CHAT, "help.models_title": MODELS, "help.quiz_title": QUIZ}
+SECTIONS = {
+    "help.keys_title": CHAT, "help.list_title": TALK_LIST, "help.commands_title": COMMANDS,
+    "help.models_title": MODELS, "help.quiz_title": QUIZ,
+}  # fmt: skip
 HERE = Machine(
     system="Linux", architecture="x86_64", cpu_name="", cpu_flags=["avx", "avx2"], physical_cores=4,
     usable_cores=4, memory_bytes=16 * GIB, available_bytes=9 * GIB,

@@ -1,6 +1,7 @@
 """The program: settings, screens, themes and the palette around the chat screen."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from typing import ClassVar, Literal
@@ -19,7 +20,7 @@ from ophtimus_edge.models.store import ChosenModel
 from ophtimus_edge.specialties import roles
 from ophtimus_tui import people_commands, themes
 from ophtimus_tui.error_texts import said
-from ophtimus_tui.keys import CHAT, EVERYWHERE, MODELS, QUIZ
+from ophtimus_tui.keys import CHAT, COMMANDS, EVERYWHERE, MODELS, QUIZ, TALK_LIST
 from ophtimus_tui.people import People
 from ophtimus_tui.screens.chat import ChatScreen
 from ophtimus_tui.screens.choose import ChooseScreen
@@ -29,6 +30,7 @@ from ophtimus_tui.screens.models import ModelsScreen
 from ophtimus_tui.screens.quiz import QuizScreen
 from ophtimus_tui.texts import LANGUAGES, Texts
 
+_OPENS_S = 5.0  # in which a history is open
 _LOOK_S = 1.0  # between two looks whether nobody is there any more
 
 
@@ -141,7 +143,7 @@ class OphtimusApp(App[None]):
     def get_system_commands(self, screen: Screen[object]) -> Iterator[SystemCommand]:
         """Every command of the chat screen, by what it does; elsewhere those of every screen."""
         chatting = isinstance(screen, ChatScreen)
-        for key in CHAT if chatting else EVERYWHERE:
+        for key in (*CHAT, *COMMANDS) if chatting else EVERYWHERE:
             if key.in_palette and key.action:
                 owner = "app" if hasattr(self, f"action_{key.action.partition('(')[0]}") else "screen"
                 yield SystemCommand(
@@ -160,6 +162,10 @@ class OphtimusApp(App[None]):
 
     async def action_quit(self) -> None:
         """Leave, with everything kept."""
+        if self.screen is self.chat:  # no dialog waits: a history that is just being opened takes the draft
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_OPENS_S), self.people.flow:
+                    pass
         await self.people.leave()
         self.exit()
 
@@ -174,7 +180,10 @@ class OphtimusApp(App[None]):
 
     def action_help(self) -> None:
         """Keys, safety lines, what is stored."""
-        sections = {"help.keys_title": CHAT, "help.models_title": MODELS, "help.quiz_title": QUIZ}
+        sections = {
+            "help.keys_title": CHAT, "help.list_title": TALK_LIST, "help.commands_title": COMMANDS,
+            "help.models_title": MODELS, "help.quiz_title": QUIZ,
+        }  # fmt: skip
         self.push_screen(HelpScreen(self.texts, sections))
 
     @work

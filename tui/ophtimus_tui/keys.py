@@ -1,7 +1,6 @@
 """The keys of the app, as data: bindings, help and palette are made from them.
 
-No key is a letter by itself: in Hangul mode letter keys send syllables. F3 and F7 are kept free for
-finding and flagging.
+No key is a letter by itself: in Hangul mode letter keys send syllables.
 """
 
 from typing import NamedTuple
@@ -11,7 +10,7 @@ class Key(NamedTuple):
     """A key.
 
     Attributes:
-        keys: as Textual names them, with commas between several.
+        keys: as Textual names them, with commas between several; "" for a command of the palette alone.
         action: of the chat screen; "" where a widget takes the key itself.
         sentence: the key of the sentence that says what it does.
         label: the key of the word under the screen; "" for none.
@@ -35,9 +34,11 @@ CHAT: tuple[Key, ...] = (
     Key("pagedown", "scroll(1)", "keys.page_down", in_palette=False),
     Key("f1", "help", "keys.help", "keys.f1"),
     Key("f2", "talks", "keys.talks", "keys.f2"),
+    Key("f3", "find", "keys.find", "keys.f3"),
     Key("f4", "models", "keys.models", "keys.f4"),
     Key("f5", "again", "keys.again", "keys.f5"),
     Key("f6", "edit", "keys.edit", "keys.f6"),
+    Key("f7", "flag", "keys.flag", "keys.f7"),
     Key("f8", "lock", "keys.lock", "keys.f8"),
     Key("f9", "details", "keys.details", "keys.f9"),
     Key("f10", "go_on", "keys.go_on"),
@@ -51,6 +52,31 @@ CHAT: tuple[Key, ...] = (
     Key("ctrl+p", "palette", "keys.palette", "keys.ctrl_p", in_palette=False),
     Key("ctrl+q", "quit", "keys.quit"),
 )
+
+APP_ACTIONS = frozenset({"help", "models", "roles", "theme", "language", "palette", "quit", "lock"})
+"""The actions of CHAT that are the app's, and not the screen's."""
+
+COMMANDS: tuple[Key, ...] = (
+    Key("", "export", "keys.export"),
+    Key("", "handout", "keys.handout"),
+    Key("", "delete_talk", "keys.delete_talk"),
+    Key("", "rename", "keys.rename"),
+    Key("", "pin", "keys.pin"),
+    Key("", "hold", "keys.hold"),
+    Key("", "backup", "keys.backup"),
+    Key("", "restore", "keys.restore"),
+)
+"""Commands of the chat screen that have no key, and stand in the palette."""
+
+TALK_LIST: tuple[Key, ...] = (
+    Key("enter", "", "keys.list_open"),
+    Key("delete", "delete_talk", "keys.list_delete", "keys.delete"),
+    Key("f6", "rename", "keys.list_rename", "keys.f6_name"),
+    Key("insert", "pin", "keys.list_pin", "keys.insert"),
+    Key("ctrl+k", "hold", "keys.list_hold", "keys.ctrl_k_hold"),
+    Key("f2", "talks", "keys.list_leave", "keys.f2_back"),
+)
+"""The keys of the list of talks."""
 
 EVERYWHERE: tuple[Key, ...] = tuple(
     key for key in CHAT if key.action in {"help", "lock", "theme", "language", "quit"}

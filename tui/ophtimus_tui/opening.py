@@ -20,12 +20,14 @@ class Opened(NamedTuple):
     """A history that is open.
 
     Attributes:
+        key: of the history; gone with this when the history is locked.
         draft: where the question that is being written is kept; None where it is not.
         locked: whether it has a passphrase.
         recovered: whether the recovery key opened it.
     """
 
     profile: Profile
+    key: bytes
     history: Beside
     draft: Draft | None
     locked: bool
@@ -88,7 +90,7 @@ def open_history(profile: Profile, *, keep_draft: bool, typed: str = "") -> Open
     if keep_draft and not history.read_only:  # else the draft is the other program's
         draft = Draft(profile.draft_file, key)
         _take_over(draft)
-    return Opened(profile, history, draft, locked, given.recovery is not None)
+    return Opened(profile, key, history, draft, locked, given.recovery is not None)
 
 
 def _take_over(draft: Draft) -> None:

@@ -151,6 +151,7 @@ class People:
         self.touch()
         chat, texts = self.app.chat, self.app.texts
         left = self._left.pop(opened.profile.id, Left())
+        chat.owner = (opened.profile, opened.key)
         await chat.take_up(opened.history, opened.draft, left.talk_id)
         chat.box.put_back(left.text)
         if opened.history.read_only:

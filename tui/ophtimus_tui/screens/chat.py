@@ -9,7 +9,6 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import Screen
 from textual.widgets import OptionList
 
 from ophtimus_edge.conversation import clean_question
@@ -26,9 +25,10 @@ from ophtimus_edge.text import sanitize
 from ophtimus_tui import clipboard
 from ophtimus_tui.composing import Composing
 from ophtimus_tui.error_texts import said
-from ophtimus_tui.keys import CHAT
+from ophtimus_tui.keys import APP_ACTIONS, CHAT
 from ophtimus_tui.screens.confirm import ConfirmScreen
 from ophtimus_tui.screens.pointed_out import sendable
+from ophtimus_tui.screens.talk_commands import TalkCommands
 from ophtimus_tui.serving import Job, Kind, Serving
 from ophtimus_tui.texts import Texts
 from ophtimus_tui.widgets.ask_box import AskBox
@@ -43,7 +43,6 @@ from ophtimus_tui.widgets.top_line import TopLine
 _WIDE = 100  # cells, from which on the list of talks stands beside the talk
 _LOW = 16  # rows, below which the foot has no keys
 _LOWEST = 8  # rows, below which the question box has one row, and top and foot too
-_APP_ACTIONS = {"help", "models", "roles", "theme", "language", "palette", "quit", "lock"}
 _OF_WIDGETS = {"ctrl+c", "ctrl+k"}  # the question box has a meaning of its own for them
 
 
@@ -59,7 +58,7 @@ class Left(NamedTuple):
     text: str = ""
 
 
-class ChatScreen(Screen[None]):
+class ChatScreen(TalkCommands):
     """Questions to one model. A question sent while the model loads or writes waits for its turn."""
 
     DEFAULT_CSS = """
@@ -74,7 +73,7 @@ class ChatScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
             key.keys,
-            f"app.{key.action}" if key.action in _APP_ACTIONS else key.action,
+            f"app.{key.action}" if key.action in APP_ACTIONS else key.action,
             show=False,
             priority=key.keys not in _OF_WIDGETS,
         )
@@ -169,7 +168,7 @@ class ChatScreen(Screen[None]):
 
     async def leave(self) -> Left:
         """Stop everything, keep what there is, and hold nothing of it any more."""
-        self._leaving = True
+        self._leaving, self.owner = True, None
         async with self._asking:  # what is just being sent goes back into the box
             await self.serving.leave()
         text = await self.composing.leave()
@@ -189,16 +188,9 @@ class ChatScreen(Screen[None]):
 
     def relabel(self) -> None:
         """Write everything that is the app's own anew, in the language that is spoken now."""
-        texts = self._texts
         self._foot.relabel()
         self.composing.relabel()
-        self._keys.show(
-            [
-                (texts(key.label), f"app.{key.action}" if key.action in _APP_ACTIONS else f"screen.{key.action}")
-                for key in CHAT
-                if key.label
-            ]
-        )  # fmt: skip
+        self._show_keys()
         self.serving.relabel()
         self._scroll.relabel()
         self.relabel_keeping()
@@ -403,7 +395,10 @@ class ChatScreen(Screen[None]):
         self.serving.put(Job(chosen, self._talk, kind))
 
     def action_edit(self) -> None:
-        """Put the chosen question into the box, to be asked in its own place."""
+        """Put the chosen question into the box, to be asked in its own place; in the list, name the talk."""
+        if self._list.has_focus:
+            self.action_rename()
+            return
         chosen = self._scroll.chosen
         if chosen is not None and not self._busy_from(chosen):
             self.composing.write(chosen.question, editing=chosen)

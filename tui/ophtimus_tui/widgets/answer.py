@@ -62,6 +62,9 @@ class Answer(Widget):
     raw: reactive[bool] = reactive(False, init=False)
     """Whether the source is shown as it was added; can be switched at any time."""
 
+    struck: reactive[bool] = reactive(False, init=False)
+    """Whether a line is drawn through it, as somebody found it amiss."""
+
     class Grew(Message):
         """The answer became longer, and this has been drawn."""
 
@@ -124,6 +127,11 @@ class Answer(Widget):
         """Show the same text the other way."""
         self._rebuild(self._page.width)
         self.refresh(layout=True)
+
+    def watch_struck(self) -> None:
+        """Draw it with the line, or without."""
+        self._styles_by_names.clear()
+        self.refresh()
 
     def _show_whole(self) -> None:
         before = len(self._page.rows)
@@ -220,6 +228,7 @@ class Answer(Widget):
         style = self._styles_by_names.get(names)
         if style is None:
             style = self.get_visual_style(*(f"answer--{name}" for name in names)).rich_style
+            style += Style(strike=self.struck)
             self._styles_by_names[names] = style
         return style
 

@@ -15,6 +15,7 @@ from textual.widgets import Static
 from ophtimus_edge.history.talk import Question, Reply, Talk
 from ophtimus_edge.safety import emergencies
 from ophtimus_edge.safety.figures import figures
+from ophtimus_edge.text import sanitize
 from ophtimus_tui.error_texts import said_again
 from ophtimus_tui.texts import Texts
 from ophtimus_tui.widgets.answer import Answer
@@ -53,6 +54,8 @@ class Exchange(Vertical, can_focus=True):
     Exchange Answer { padding: 0 0 0 2; }
     Exchange .line { padding: 0 0 0 2; color: $text-muted; }
     Exchange .line.error { color: $error; }
+    Exchange .flag { padding: 0 0 0 2; color: $warning; text-style: bold; }
+    Exchange .correction { padding: 0 0 0 4; }
     Exchange .gone { color: $text-muted; text-align: center; }
     Exchange KeyLine { padding: 0 0 0 2; display: none; }
     Exchange:focus KeyLine { display: block; }
@@ -103,6 +106,8 @@ class Exchange(Vertical, can_focus=True):
         self._by = Static("", classes="who", markup=False)
         self._answer = Answer(raw=raw)
         self._figures = Static("", classes="line hidden", markup=False)
+        self._flag = Static("", classes="flag hidden", markup=False)
+        self._correction = Static("", classes="correction hidden", markup=False)
         self._ending = _Ending(classes="line")
         self._gone = Static("", classes="gone hidden", markup=False)
         self._keys = KeyLine()
@@ -111,7 +116,7 @@ class Exchange(Vertical, can_focus=True):
     def compose(self) -> ComposeResult:
         """The parts, top to bottom."""
         yield from (self._who, self._asked, self._emergency, self._notice, self._by, self._answer)
-        yield from (self._figures, self._ending, self._keys, self._gone)
+        yield from (self._flag, self._correction, self._figures, self._ending, self._keys, self._gone)
 
     def on_mount(self) -> None:
         """Write what is known."""
@@ -145,7 +150,8 @@ class Exchange(Vertical, can_focus=True):
         self._keys.show(
             [
                 (texts("keys.f5"), "screen.again"), (texts("keys.f6"), "screen.edit"),
-                (texts("keys.ctrl_c"), "screen.copy"), (texts("keys.ctrl_k"), "screen.keep"),
+                (texts("keys.f7"), "screen.flag"), (texts("keys.ctrl_c"), "screen.copy"),
+                (texts("keys.ctrl_k"), "screen.keep"),
                 (texts("keys.ctrl_r"), "screen.raw"), ("‹", "screen.version(-1)"), ("›", "screen.version(1)"),
             ]
         )  # fmt: skip
@@ -238,7 +244,10 @@ class Exchange(Vertical, can_focus=True):
                 words.append(texts("chat.version", place=self.place.shown + 1, count=len(self.place.replies)))
             if reply.keep:
                 words.append(texts("chat.kept"))
+            if reply.flag:
+                words.append(texts(f"flag.short_{reply.flag.kind}"))
         self._by.update("  ".join(words))
+        self._write_flag(reply)
         writing = reply is None or reply.finish == "writing"
         found = self._figures_of(reply.text) if reply and not writing else []
         if found is None:
@@ -256,6 +265,17 @@ class Exchange(Vertical, can_focus=True):
         elif not writing:
             self._ending.say(self._end(reply))
             self._ending.set_class(reply.finish == "failed", "error")
+
+    def _write_flag(self, reply: Reply | None) -> None:
+        """What a person found amiss, and what they wrote in its place."""
+        texts, flag = self._texts, reply.flag if reply else None
+        self._answer.struck = flag is not None
+        self._flag.update(texts(f"flag.shown_{flag.kind}") if flag else "")
+        self._flag.set_class(flag is None, "hidden")
+        words = sanitize(flag.correction) if flag else ""
+        above = texts("flag.correction")
+        self._correction.update(f"{above}\n{words}" if words.strip() else "")
+        self._correction.set_class(not words.strip(), "hidden")
 
     def _figures_of(self, text: str) -> list[str] | None:
         """The figures of the answer, looked for once in each text, however often the lines are written.

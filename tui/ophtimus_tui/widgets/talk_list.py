@@ -1,14 +1,40 @@
-"""The list of talks, the newest first, under the days on which they began."""
+"""The list of talks: pinned ones first, then the newest first, under the days on which they began."""
 
+import datetime
 from collections.abc import Sequence
+from typing import ClassVar, Protocol
 
+from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from ophtimus_edge.history.keeping import Head
-from ophtimus_edge.history.talk import Talk
+from ophtimus_tui.model_rows import line
 from ophtimus_tui.texts import Texts
+
+
+class Listed(Protocol):
+    """What is shown of a talk: of a whole one, or of its head."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+
+    @property
+    def title(self) -> str:
+        """Its title."""
+
+    @property
+    def begun_at(self) -> datetime.datetime:
+        """When it began."""
+
+    @property
+    def pinned(self) -> bool:
+        """Whether it is shown before the others."""
+
+    @property
+    def held(self) -> bool:
+        """Whether the retention time spares it."""
 
 
 class TalkList(OptionList):
@@ -20,27 +46,41 @@ class TalkList(OptionList):
     }
     TalkList:focus { border: round $accent; }
     """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("delete", "screen.delete_talk", show=False),
+        Binding("insert", "screen.pin", show=False),
+        Binding("ctrl+k", "screen.hold", show=False),
+    ]
 
     def __init__(self, texts: Texts) -> None:
         super().__init__(markup=False)
         self._texts = texts
 
-    def show(self, talks: Sequence[Head], current: Talk) -> None:
-        """Show talks, and which of them is open."""
+    @property
+    def under_cursor(self) -> str | None:
+        """The id of the talk under the cursor."""
+        return self.get_option_at_index(self.highlighted).id if self.highlighted is not None else None
+
+    def show(self, talks: Sequence[Listed], current: Listed) -> None:
+        """Show talks, and which of them is open; the cursor stays on its talk, or else on its place."""
         self.border_title = self._texts("talks.title")
         self.border_subtitle = self._texts("talks.no_record")
-        at = self.highlighted
-        chosen = self.get_option_at_index(at).id if at is not None else None
+        at, chosen = self.highlighted, self.under_cursor
         self.clear_options()
         options: list[Option] = []
-        day = ""
-        for talk in talks:
-            begun = talk.begun_at.strftime("%Y-%m-%d")
-            if begun != day:
-                day = begun
-                options.append(Option(Content(day), disabled=True))
+        heading = ""
+        for talk in sorted(talks, key=lambda talk: not talk.pinned):  # stable: otherwise as they came
+            above = self._texts("history.list_pinned") if talk.pinned else talk.begun_at.strftime("%Y-%m-%d")
+            if above != heading:
+                heading = above
+                options.append(Option(Content(above), disabled=True))
             mark = "▸" if talk.id == current.id else " "
-            options.append(Option(Content(f"{mark} {talk.title}"), id=talk.id))
+            words = [line(talk.title) or self._texts("history.untitled")]
+            words += [self._texts("history.list_held")] if talk.held else []
+            options.append(Option(Content(f"{mark} {' · '.join(words)}"), id=talk.id))
         self.add_options(options or [Option(Content(self._texts("talks.none")), disabled=True)])
-        if chosen is not None and any(option.id == chosen for option in options):
-            self.highlighted = self.get_option_index(chosen)
+        if chosen is not None and at is not None:
+            ids = [option.id for option in options]
+            self.highlighted = (
+                ids.index(chosen) if chosen in ids else min(at, len(options) - 1) if options else None
+            )
