@@ -47,6 +47,7 @@ class TalkCommands(Screen[None]):
     _scroll: TalkView
     _list: TalkList
     _keys: KeyLine
+    _in_list = False  # whether the line of keys is that of the list
 
     # What the chat screen has
 
@@ -66,9 +67,15 @@ class TalkCommands(Screen[None]):
 
     @on(DescendantFocus)
     @on(DescendantBlur)
+    def _change_keys(self) -> None:
+        """Change the line with the cursor's coming and going, and never else: a click must not find it moved."""
+        if self._list.has_focus != self._in_list:
+            self._show_keys()
+
     def _show_keys(self) -> None:
         """Show the keys of the list while it has the cursor, else those of the talk."""
-        keys = TALK_LIST if self._list.has_focus else CHAT
+        self._in_list = self._list.has_focus
+        keys = TALK_LIST if self._in_list else CHAT
         self._keys.show(
             [
                 (self._texts(key.label), f"app.{key.action}" if key.action in APP_ACTIONS else f"screen.{key.action}")
