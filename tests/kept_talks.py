@@ -26,7 +26,11 @@ TEXTS = (
 def with_history(history: History, language: str = "en") -> OphtimusApp:
     """The app on a history, and an engine that answers at once."""
     app = OphtimusApp(store.choose(), language)
-    app.chat._history = app.chat.serving.history = history
+
+    async def take_up(why: str) -> None:
+        await app.chat.take_up(history)
+
+    app.people.go_on_without = take_up  # type: ignore[method-assign, assignment]
     scripted(app, ScriptedEngine())
     return app
 
