@@ -21,8 +21,13 @@ def exchanges(app: OphtimusApp) -> list[Exchange]:
 
 
 def done(app: OphtimusApp, count: int) -> bool:
+    """Whether so many answers are there, and kept."""
     found = exchanges(app)
-    return len(found) == count and all(one.reply and one.reply.finish != "writing" for one in found)
+    return (
+        len(found) == count
+        and not app.chat.serving.unfinished
+        and all(one.reply and one.reply.finish != "writing" for one in found)
+    )
 
 
 def with_settings(model: Path, settings: Settings = SHORT) -> OphtimusApp:

@@ -42,14 +42,16 @@ async def test_an_answer_is_flagged_and_corrected(size: tuple[int, int], digit: 
         await pilot.press(digit, "tab")
         await until(lambda: app.screen.query_one(Editor).has_focus)
         await pilot.press("[", "b", "]", "1", "enter", "2", "f2")
-        await until(lambda: app.screen is app.chat and struck(app, "optic nerve"))
+        await until(lambda: app.screen is app.chat and f"✕ Flagged as {kind}" in shown(app))
         reply = talks[0].path()[0].reply
         assert reply
         assert reply.flag
         assert (reply.flag.kind, reply.flag.correction) == (kind, "[b]1\n2")
-        screen = shown(app)
-        assert f"✕ Flagged as {kind}" in screen
-        assert "Correction by a person: [b]1 2" in screen
+        assert "Correction by a person: [b]1 2" in shown(app)
+        app.chat.exchanges[0].query_one(Answer).scroll_visible(
+            animate=False
+        )  # above it, where the screen is low
+        await until(lambda: struck(app, "optic nerve"))
         assert app.chat.exchanges[0].answer == TEXTS[0][1]
         assert answered(talks[0].path()) == []
         assert earlier(talks[0].path(), "tiny", "1") == []
