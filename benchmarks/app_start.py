@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/app_start.py [--rounds 15]
 
 The installed command with the demonstration model, in a pseudo-terminal, the first start's questions answered. The
-letter is typed at the first drawing, so that it waits in the terminal until the box takes it. The packages are compiled
-first, as pip does when it installs them.
+letter is typed at the first drawing, so that it waits in the terminal until the box takes it. The packages are
+compiled first, as pip does when it installs them.
 """
 
 import argparse
