@@ -67,7 +67,9 @@ class ChatScreen(TalkCommands):
     ChatScreen.listing TalkList { display: block; }
     ChatScreen.low KeyLine#keys { display: none; }
     ChatScreen.lowest TopLine, ChatScreen.lowest Foot { max-height: 1; }
-    ChatScreen.lowest TopLine.warning > Horizontal, ChatScreen.lowest Meter { display: none; }
+    ChatScreen.lowest TopLine.warning > Horizontal, ChatScreen.lowest Meter, ChatScreen.lowest #below {
+        display: none;
+    }
     ChatScreen.lowest AskBox, ChatScreen.lowest AskBox:focus { border: none; min-height: 1; max-height: 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
