@@ -179,7 +179,7 @@ def _check_reply(reply: Reply, where: str) -> None:
     how = reply.provenance
     _check_id(reply.id, where)
     _check_time(reply.begun_at, where)
-    for name in (how.model, how.version, how.level, how.sha256, how.role):
+    for name in (how.model, how.version, how.level, how.sha256, how.role, reply.failure):
         _check_length(name, _MOST_LINE, where)
     texts = [reply.text, reply.note, *reply.notices]
     if reply.flag:
@@ -249,7 +249,7 @@ def _clean_reply(reply: Reply, keep_tokens: bool) -> None:
     if not keep_tokens or words != reply.text:
         reply.ids = []
     reply.text = words
-    reply.note = sanitize(reply.note)
+    reply.note, reply.failure = sanitize(reply.note), sanitize(reply.failure)
     reply.notices = [sanitize(notice) for notice in reply.notices]
     if reply.finish == "writing":  # nobody writes it any more
         reply.finish = "cancelled"
