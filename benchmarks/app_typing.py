@@ -21,6 +21,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
+from answer_stream import CPU_BAR, KEY_S, WAIT_BAR_MS, medical_list
 from in_terminal import Terminal
 
 from ophtimus_edge import conversation, settings
@@ -30,23 +31,8 @@ from ophtimus_edge.models import store
 from ophtimus_tui import app as app_module
 from ophtimus_tui import serving
 
-KEY_S = 0.09
-CPU_BAR, WAIT_BAR_MS = 0.20, 50
 QUESTION = "What is a cataract?"
 FIRST_SYLLABLE = 0xAC01  # 각; of its row only those that the list does not use are typed
-
-
-def medical_list(items: int) -> str:
-    """A list as models write it."""
-    lines = ["## Angle closure: what to look for", ""]
-    for number in range(1, items + 1):
-        lines.append(
-            f"{number}. **Intraocular pressure (IOP)** above {20 + number % 40} mmHg in the affected eye, with "
-            "corneal oedema and a mid-dilated pupil; 안압이 높으면 **즉시** 의뢰한다."
-        )
-        if number % 3 == 0:
-            lines += ["   - *timolol* 0.5 %, **1 drop** twice a day", "   - refer the same day"]
-    return "\n".join(lines) + "\n"
 
 
 class Scripted(Engine):

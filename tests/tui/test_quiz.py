@@ -242,13 +242,14 @@ async def test_long_texts_wrap_and_every_word_can_be_reached(tmp_path: Path, siz
         async def read(first: str) -> str:
             """All that passes when one pages down from the top."""
             await until(lambda: first in shown(app))
-            seen = ""
+            seen, body = "", app.quiz._body
             while True:
                 seen += " " + shown(app)
-                before = app.quiz._body.scroll_y
+                before = body.scroll_y
                 await pilot.press("pagedown")
-                await pilot.pause()
-                if app.quiz._body.scroll_y == before:
+                for _ in range(10):  # one is not always enough on a busy machine
+                    await pilot.pause(0.02)
+                if body.scroll_y == before:
                     return seen
 
         seen = await read("q0 ")
