@@ -7,10 +7,14 @@ all processes of a side, mapped pages included, sampled 20 times a second. conve
 sentencepiece, which nothing here needs: put it on PYTHONPATH.
 
     .venv/bin/python benchmarks/convert_speed.py CHECKPOINT --adapter DIR --vendor VENDORED_LLAMA_CPP
-        --work FOLDER [--rounds 3] [--case one|plain|seven|all]
+        --work FOLDER [--rounds 3] [--case one|plain|seven|all|alone]
+
+``alone`` runs only ours, without the adapter, and puts the plan's prediction beside it: for a shape that the other
+side cannot hold in memory here.
 """
 
 import argparse
+import json
 import os
 import shutil
 import statistics
@@ -173,6 +177,25 @@ def compare(title: str, bar: float, rounds: int, work: Path, a: Callable, b: Cal
     )
 
 
+def alone(source: Path, work: Path, level: str) -> None:
+    """Ours once, beside what its plan says."""
+    command = [
+        str(Path(sys.executable).parent / "ophtimus-convert"),
+        str(source),
+        "-o",
+        str(work / "planned"),
+    ]
+    said = json.loads(subprocess.check_output([*command, "-l", level, "--plan", "--json"]))
+    cost = measured(work / "ours", ours(source, None, (level,)))
+    size = sum(path.stat().st_size for path in (work / "ours").rglob("*.gguf"))
+    print(
+        f"{source.name} to {level}: planned {said['seconds']:.0f} s, took {cost.seconds:.0f} s; planned "
+        f"{said['peak_memory_bytes'] / 1e6:.0f} MB, took {cost.peak_bytes / 1e6:.0f} MB; planned "
+        f"{said['peak_disk_bytes'] / 1e6:.0f} MB, written {cost.written_bytes / 1e6:.0f} MB "
+        f"({cost.written_bytes / size:.3f} of the output)"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -182,11 +205,13 @@ def main() -> None:
     parser.add_argument("--vendor", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--case", choices=("one", "plain", "seven", "all"), default="all")
+    parser.add_argument("--case", choices=("one", "plain", "seven", "all", "alone"), default="all")
     given = parser.parse_args()
     source, adapter, vendor, work, rounds = (
         given.checkpoint, given.adapter, given.vendor, given.work, given.rounds,
     )  # fmt: skip
+    if given.case == "alone":
+        alone(source, work, "Q4_K_M")
     if given.case in {"one", "all"}:
         levels = ("Q4_K_M",)
         compare("checkpoint + adapter to Q4_K_M", 0.6, rounds, work, ours(source, adapter, levels),

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import msgspec
-import psutil
 
 from ophtimus_edge import locations
 from ophtimus_edge.engine.messages import (
@@ -123,6 +122,8 @@ class WorkerProcess:
     @property
     def halted(self) -> bool:
         """Whether the system has stopped the process (SIGSTOP, a debugger)."""
+        import psutil  # only once the worker is silent: the first screen does not wait for it
+
         try:
             status = psutil.Process(self.pid).status()
         except psutil.Error:

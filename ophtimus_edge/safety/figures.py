@@ -172,6 +172,11 @@ _KOREAN_OFTEN = (
 
 
 @cache
+def _unit_after() -> re.Pattern[str]:
+    return re.compile(f"[\\])]{_UNIT}")
+
+
+@cache
 def _figure() -> re.Pattern[str]:
     """What a figure is. It takes a tenth of a second to compile: not when the program starts."""
     return re.compile(
@@ -202,7 +207,6 @@ _NAME_BEFORE = re.compile(r"(?:[A-Za-zα-ωΑ-Ω]-?|[^A-Za-z][Tt]ype[ -]|^[Tt]yp
 _LABEL_BEFORE = re.compile(
     r"(?:^|[^A-Za-z])(?:x|IOP|pH|VA|CCT|ECD|AXL?|ESR|CRP|BP|CDR|MD|PSD|T|N|J)[-:]?$", re.IGNORECASE
 )
-_UNIT_AFTER = re.compile(f"[\\])]{_UNIT}")
 _LONGEST_CONTEXT = 24
 
 
@@ -239,7 +243,7 @@ def _left_out(text: str, match: re.Match[str]) -> bool:
         return unit.strip() == "년" and bool(_YEAR.fullmatch(number))
     if _DATE.fullmatch(number) or (_YEAR.fullmatch(number) and _BEFORE_YEAR.search(before)):
         return True
-    if not number.lstrip("-").isdigit() or _UNIT_AFTER.match(after):
+    if not number.lstrip("-").isdigit() or _unit_after().match(after):
         return False
     return (
         (len(number) < 4 and before[-1:] + after[:1] in ("[]", "()"))

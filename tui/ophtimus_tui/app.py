@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import msgspec
 from textual import events, work
@@ -24,12 +25,15 @@ from ophtimus_tui.keys import CHAT, COMMANDS, EVERYWHERE, MODELS, QUIZ, TALK_LIS
 from ophtimus_tui.people import People
 from ophtimus_tui.screens.chat import ChatScreen
 from ophtimus_tui.screens.choose import ChooseScreen
-from ophtimus_tui.screens.first_start import FirstChoices, FirstStartScreen, HistoryWish
-from ophtimus_tui.screens.help import HelpScreen
-from ophtimus_tui.screens.models import ModelsScreen
-from ophtimus_tui.screens.quiz import QuizScreen
 from ophtimus_tui.texts import LANGUAGES, Texts
 
+if TYPE_CHECKING:
+    from ophtimus_tui.screens.first_start import FirstChoices, HistoryWish
+    from ophtimus_tui.screens.quiz import QuizScreen
+
+# The other screens are loaded when they are opened: the first one does not wait for them.
+
+_GARBAGE = 5_000  # new objects before a look: a drawing makes thousands, and nearly none of them are garbage
 _OPENS_S = 5.0  # in which a history is open
 _LOOK_S = 1.0  # between two looks whether nobody is there any more
 
@@ -83,6 +87,13 @@ class OphtimusApp(App[None]):
         else:
             self._open_chat("")
 
+    def on_ready(self) -> None:
+        """Look for garbage again where the start did not, and never among what is there by now and stays."""
+        if not gc.isenabled():
+            gc.freeze()
+            gc.set_threshold(_GARBAGE)
+            gc.enable()
+
     async def on_unmount(self) -> None:
         """End the engine with the app, and let go of the history."""
         await asyncio.shield(self._engine.close())
@@ -96,6 +107,8 @@ class OphtimusApp(App[None]):
 
     @work
     async def _first_start(self) -> None:
+        from ophtimus_tui.screens.first_start import FirstStartScreen
+
         choices: FirstChoices = await self.push_screen_wait(FirstStartScreen(self.texts))
         language = choices.language
         self._set(
@@ -106,7 +119,7 @@ class OphtimusApp(App[None]):
         self.chat = self._new_chat()
         self._open_chat(choices.history)
 
-    def _open_chat(self, wish: HistoryWish | Literal[""]) -> None:
+    def _open_chat(self, wish: "HistoryWish | Literal['']") -> None:
         self.push_screen(self.chat)
         self._do(partial(self.people.start, wish))  # in threads: the screen is there before the history is
         for problem in self._problems:
@@ -180,6 +193,8 @@ class OphtimusApp(App[None]):
 
     def action_help(self) -> None:
         """Keys, safety lines, what is stored."""
+        from ophtimus_tui.screens.help import HelpScreen
+
         sections = {
             "help.keys_title": CHAT, "help.list_title": TALK_LIST, "help.commands_title": COMMANDS,
             "help.models_title": MODELS, "help.quiz_title": QUIZ,
@@ -189,6 +204,8 @@ class OphtimusApp(App[None]):
     @work
     async def action_models(self) -> None:
         """Choose another model or level, which is then loaded in place."""
+        from ophtimus_tui.screens.models import ModelsScreen
+
         chosen = await self.push_screen_wait(ModelsScreen(self.texts, self.chat.model))
         if chosen is not None and chosen != self.chat.model:
             self.chat.open_model(chosen)
@@ -220,9 +237,11 @@ class OphtimusApp(App[None]):
 
     def action_quiz(self) -> None:
         """Multiple-choice questions."""
+        from ophtimus_tui.screens.quiz import QuizScreen
+
         self.push_screen(QuizScreen(self.texts))
 
-    def on_quiz_screen_ask_model(self, event: QuizScreen.AskModel) -> None:
+    def on_quiz_screen_ask_model(self, event: "QuizScreen.AskModel") -> None:
         """Put a quiz question into the question box; the quiz waits underneath."""
         self.pop_screen()
         self.chat.composing.write(event.question_text)

@@ -14,7 +14,6 @@ from ophtimus_tui.error_texts import said
 from ophtimus_tui.screens.chat import Left
 from ophtimus_tui.screens.choose import ChooseScreen
 from ophtimus_tui.screens.confirm import ConfirmScreen
-from ophtimus_tui.screens.first_start import HistoryWish
 from ophtimus_tui.screens.form import Field, FormError, FormScreen
 from ophtimus_tui.screens.hidden import HiddenScreen
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from ophtimus_edge.history.profiles import Profile
     from ophtimus_tui.app import OphtimusApp
     from ophtimus_tui.opening import Opened
+    from ophtimus_tui.screens.first_start import HistoryWish
 
 # ophtimus_tui.opening, and with it the database and the ciphers, is loaded in the threads that need it: the
 # first screen does not wait for it.
@@ -69,7 +69,7 @@ class People:
 
     # Opening
 
-    async def start(self, wish: HistoryWish | Literal[""] = "") -> None:
+    async def start(self, wish: "HistoryWish | Literal['']" = "") -> None:
         """Open the history of the one person there is, or of the one who is chosen; make it where there is none.
 
         Args:
@@ -78,7 +78,7 @@ class People:
         async with self.flow:
             await self.open_first(wish)
 
-    async def open_first(self, wish: HistoryWish | Literal[""] = "") -> None:
+    async def open_first(self, wish: "HistoryWish | Literal['']" = "") -> None:
         """As :meth:`start`, for who holds the flow."""
         if not self._keeps or self.app.chosen.history == "nothing":
             await self.go_on_without("nothing")
@@ -105,7 +105,7 @@ class People:
             ChooseScreen(lambda: self.app.texts("people.choose"), names, at)
         )
 
-    async def _begin(self, wish: HistoryWish | Literal[""]) -> None:
+    async def _begin(self, wish: "HistoryWish | Literal['']") -> None:
         made: tuple[Profile, RecoveryKey] | None = None
         if wish == "passphrase":
             made = await self.new_person("people.first_text", "people.key_without_passphrase", needed=True)

@@ -9,6 +9,7 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.geometry import Size
 from textual.widgets import OptionList
 
 from ophtimus_edge.conversation import clean_question
@@ -120,6 +121,7 @@ class ChatScreen(TalkCommands):
 
     def compose(self) -> ComposeResult:
         """Top line, talks beside the talk, question box, foot."""
+        self._fold(self.app.size)  # before there are widgets whose styles would have to be worked out anew
         yield self._top
         with Horizontal(id="middle"):
             yield self._list
@@ -211,14 +213,14 @@ class ChatScreen(TalkCommands):
 
     def on_resize(self) -> None:
         """Fold the list of talks away where the screen is narrow, the keys where it is low."""
-        self._fold()
+        self._fold(self.size)
 
-    def _fold(self) -> None:
-        wide = self.size.width >= _WIDE
+    def _fold(self, size: Size) -> None:
+        wide = size.width >= _WIDE
         self._listing = wide if self._listing_asked is None else self._listing_asked
         self.set_class(self._listing, "listing")
-        self.set_class(self.size.height < _LOW, "low")
-        self.set_class(self.size.height < _LOWEST, "lowest")
+        self.set_class(size.height < _LOW, "low")
+        self.set_class(size.height < _LOWEST, "lowest")
 
     # Asking
 
@@ -439,7 +441,7 @@ class ChatScreen(TalkCommands):
     def action_talks(self) -> None:
         """Go to the list of talks, or put it away."""
         self._listing_asked = not (self._listing and self._list.has_focus)
-        self._fold()
+        self._fold(self.size)
         if self._listing:
             self._list_talks()
             self._list.focus()

@@ -15,11 +15,7 @@ from ophtimus_edge.history.talk import Flag, Talk, new_talk, now
 from ophtimus_tui.error_texts import said
 from ophtimus_tui.keys import APP_ACTIONS, CHAT, TALK_LIST
 from ophtimus_tui.model_rows import line
-from ophtimus_tui.screens import exporting
 from ophtimus_tui.screens.confirm import ConfirmScreen
-from ophtimus_tui.screens.find import FindScreen
-from ophtimus_tui.screens.flag import Flagging, FlagScreen
-from ophtimus_tui.screens.name_talk import NameTalkScreen
 from ophtimus_tui.serving import Serving
 from ophtimus_tui.texts import Texts
 from ophtimus_tui.widgets.key_line import KeyLine
@@ -28,6 +24,9 @@ from ophtimus_tui.widgets.talk_view import TalkView
 
 if TYPE_CHECKING:
     from ophtimus_edge.history.profiles import Profile
+    from ophtimus_tui.screens.flag import Flagging
+
+# The screens that a command opens are loaded with the command: the first drawing does not wait for them.
 
 
 class TalkCommands(Screen[None]):
@@ -89,6 +88,8 @@ class TalkCommands(Screen[None]):
     @work
     async def action_find(self) -> None:
         """Look for words in all talks, and open one at the message that was chosen."""
+        from ophtimus_tui.screens.find import FindScreen
+
         history = self._opened()
         hit = await self.app.push_screen_wait(FindScreen(self._texts, history)) if history else None
         if history is None or hit is None:
@@ -115,6 +116,8 @@ class TalkCommands(Screen[None]):
     @work
     async def action_flag(self) -> None:
         """Say what is amiss with the chosen answer, or that nothing is."""
+        from ophtimus_tui.screens.flag import FlagScreen
+
         chosen = self._scroll.chosen
         if chosen is None or chosen.place is None or (reply := chosen.reply) is None:
             self._tell("history.no_answer")
@@ -167,6 +170,8 @@ class TalkCommands(Screen[None]):
     @work
     async def action_rename(self) -> None:
         """Give a talk another title."""
+        from ophtimus_tui.screens.name_talk import NameTalkScreen
+
         history = self._opened(changes=True)
         talk = await self._named_talk() if history else None
         if history is None or talk is None:
@@ -207,6 +212,8 @@ class TalkCommands(Screen[None]):
     @work
     async def action_export(self) -> None:
         """Write this talk, or all of them, into a file."""
+        from ophtimus_tui.screens import exporting
+
         if history := self._opened():
             talk = await self._named_talk(says=False)
             await exporting.export_talks(self.app, self._texts, history, talk)
@@ -214,6 +221,8 @@ class TalkCommands(Screen[None]):
     @work
     async def action_handout(self) -> None:
         """Make a page for a patient of the chosen answer."""
+        from ophtimus_tui.screens import exporting
+
         chosen = self._scroll.chosen
         if chosen is None or chosen.place is None or chosen.reply is None:
             self._tell("history.no_answer")
@@ -299,5 +308,5 @@ class TalkCommands(Screen[None]):
         self.notify(said(error, self._texts), severity="error", markup=False, timeout=15)
 
 
-def _flag(flagging: Flagging) -> Flag | None:
+def _flag(flagging: "Flagging") -> Flag | None:
     return Flag(kind=flagging.kind, correction=flagging.correction, at=now()) if flagging.kind else None

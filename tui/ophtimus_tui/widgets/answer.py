@@ -1,5 +1,6 @@
 """A model's answer as it grows: Markdown that is read once a line, and hides nothing of its source."""
 
+import math
 import time
 from bisect import bisect_right
 from typing import ClassVar
@@ -21,6 +22,8 @@ from ophtimus_tui.widgets.markdown_lines import Line, Page
 
 _UPDATE_S = 0.125  # the eye needs no more
 _REST = 8  # an update and its drawing are followed by so many times what they took of the processor
+_REST_TYPING = 20  # the same while somebody types: the keys go before the answer
+_TYPING_S = 0.5  # after a key
 _SOON_S = 0.02
 _NARROWEST = 4  # cells; a page is never laid out for less
 
@@ -163,7 +166,9 @@ class Answer(Widget):
 
     def _rest(self, begun: float, spent: float) -> None:
         """Leave the processor to the model and to keys, the longer the more the last update took of it."""
-        self._not_before = begun + max(_UPDATE_S, _REST * (time.thread_time() - spent))
+        typed_at = getattr(self.screen.focused, "typed_at", -math.inf)
+        rest = _REST_TYPING if time.monotonic() - typed_at < _TYPING_S else _REST
+        self._not_before = begun + max(_UPDATE_S, rest * (time.thread_time() - spent))
 
     def _drawn(self, before: int, first: int, *, anew: bool = False) -> None:
         """Ask for the rows from ``first`` on to be drawn, and say when more of them are."""

@@ -1,6 +1,8 @@
 """The box in which a question is written."""
 
+import math
 import re
+import time
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,6 +47,7 @@ class AskBox(TextArea):
 
     def __init__(self, text: str = "") -> None:
         super().__init__(text, show_line_numbers=False, soft_wrap=True)
+        self.typed_at = -math.inf  # of the monotonic clock
         self._sending: Timer | None = None
         self._late = ""  # what came after Enter
 
@@ -53,6 +56,7 @@ class AskBox(TextArea):
 
         The base class, which is called after this, writes all other keys down.
         """
+        self.typed_at = time.monotonic()
         if event.key == "enter":
             event.stop()
             event.prevent_default()
