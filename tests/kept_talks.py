@@ -49,7 +49,7 @@ def with_talks(
 async def open_talk(pilot: Pilot[None], app: OphtimusApp, talk: Talk) -> None:
     """Open a talk, as a choice in the list does."""
     await until(lambda: app.screen is app.chat)
-    await app.chat._open(talk)
+    await app.chat.open_talk.open(talk)
     await until(lambda: len(app.chat.exchanges) == len(talk.path()))
     await pilot.pause()
 

@@ -47,9 +47,9 @@ async def test_a_word_is_found_and_its_talk_is_opened(
         await until(lambda: any(styles_of(app, words)))
         await pilot.press("enter")
         await until(lambda: app.screen is app.chat and bool(app.chat.exchanges))
-        assert app.chat._talk.title.startswith(title)
+        assert app.chat.open_talk.talk.title.startswith(title)
         assert app.chat.exchanges[0].answer.startswith(answer)
-        assert app.chat._talk in talks
+        assert app.chat.open_talk.talk in talks
 
 
 async def test_the_arrows_and_the_mouse_choose_among_hits() -> None:
@@ -61,11 +61,11 @@ async def test_the_arrows_and_the_mouse_choose_among_hits() -> None:
         order = [talk.title for talk in sorted(talks, key=lambda talk: shown(app).index(talk.title))]
         await pilot.press("down", "down", "up", "enter")
         await until(lambda: app.screen is app.chat)
-        await until(lambda: app.chat._talk.title == order[1])
+        await until(lambda: app.chat.open_talk.talk.title == order[1])
         await pilot.press("f3", "e", "y", "e")
         await until(lambda: "Found: 3" in shown(app))
         await click(app, pilot, order[2])
-        await until(lambda: app.screen is app.chat and app.chat._talk.title == order[2])
+        await until(lambda: app.screen is app.chat and app.chat.open_talk.talk.title == order[2])
 
 
 async def test_a_message_on_another_branch_is_shown_with_its_branch() -> None:
@@ -189,4 +189,4 @@ async def test_a_kept_history_is_searched_and_its_talk_is_read_from_the_disk() -
             await until(lambda: "찾은 질문과 답변: 2개" in shown(app))
             await pilot.press("enter")
             await until(lambda: app.screen is app.chat and bool(app.chat.exchanges))
-            assert app.chat._talk == talks[1]
+            assert app.chat.open_talk.talk == talks[1]

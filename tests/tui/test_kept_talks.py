@@ -71,7 +71,7 @@ async def test_the_delete_key_on_the_list_deletes_the_talk_under_its_cursor() ->
         await pilot.press("up", "enter")
         await until(lambda: len(app.chat.history.heads()) == 2)
         assert {head.id for head in app.chat.history.heads()} == {talks[0].id, talks[1].id}
-        assert app.chat._talk is talks[0]  # the one that is open stays
+        assert app.chat.open_talk.talk is talks[0]  # the one that is open stays
         await until(lambda: "What is myopia?" not in shown(app))
 
 
