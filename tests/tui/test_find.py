@@ -3,12 +3,11 @@
 import threading
 
 import pytest
-from histories import KEY, replied, talk_of
+from histories import replied, talk_of
 from kept_talks import TEXTS, open_talk, with_history, with_talks
 from piloting import click, lines, shown, until
 from textual.widgets import Input
 
-from ophtimus_edge import locations
 from ophtimus_edge.history.keeping import MOST_HITS, Forgetting, Hit
 from ophtimus_edge.history.store import Store
 from ophtimus_tui.app import OphtimusApp
@@ -176,17 +175,14 @@ async def test_a_search_that_ends_late_does_not_replace_what_was_typed_after_it(
         assert "Found: 1" in shown(app)
 
 
-async def test_a_kept_history_is_searched_and_its_talk_is_read_from_the_disk() -> None:
-    folder = locations.history_folder() / "00000001"
-    folder.mkdir(parents=True)
-    with Store(folder, KEY) as store:
-        app, talks = with_talks(TEXTS, "ko", store)
-        async with app.run_test(size=(100, 30)) as pilot:
-            await until(lambda: app.screen is app.chat)
-            await pilot.press("f3")
-            await until(lambda: finding(app))
-            app.screen.query_one(Input).value = "수술"
-            await until(lambda: "찾은 질문과 답변: 2개" in shown(app))
-            await pilot.press("enter")
-            await until(lambda: app.screen is app.chat and bool(app.chat.exchanges))
-            assert app.chat.open_talk.talk == talks[1]
+async def test_a_kept_history_is_searched_and_its_talk_is_read_from_the_disk(store: Store) -> None:
+    app, talks = with_talks(TEXTS, "ko", store)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await until(lambda: app.screen is app.chat)
+        await pilot.press("f3")
+        await until(lambda: finding(app))
+        app.screen.query_one(Input).value = "수술"
+        await until(lambda: "찾은 질문과 답변: 2개" in shown(app))
+        await pilot.press("enter")
+        await until(lambda: app.screen is app.chat and bool(app.chat.exchanges))
+        assert app.chat.open_talk.talk == talks[1]
