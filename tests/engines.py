@@ -6,6 +6,7 @@ from ophtimus_edge.engine.client import Died, Engine
 from ophtimus_edge.engine.messages import Answered, Piece, Sampling, Turn
 
 QUESTION = [Turn("system", "You are an expert."), Turn("user", "What is glaucoma?")]
+ENDLESS = Sampling(400, min_tokens=400)
 
 
 async def collect(
