@@ -183,6 +183,8 @@ class Session:
                         yield event
                     elif isinstance(event, Failed):
                         raise raised(event)
+                if self._stopped:  # at the moment at which it was loaded
+                    raise await worker.end()
                 break
             except WorkerEndedError as ended:
                 if self.worker is None:
