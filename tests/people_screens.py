@@ -1,7 +1,7 @@
 """The app on real histories with a scripted engine, as the tests of people and locks use it."""
 
 from histories import opened_profile
-from piloting import shown, until
+from piloting import shown, stands, until
 from scripted_engine import ScriptedEngine, scripted
 from textual.pilot import Pilot
 
@@ -71,11 +71,3 @@ async def ask(app: OphtimusApp, pilot: Pilot[None], question: str) -> None:
     await until(lambda: len(app.chat.exchanges) == count + 1)
     await until(lambda: (reply := app.chat.exchanges[-1].reply) is not None and reply.finish == "stop")
     await until(lambda: not app.chat.serving.unfinished)
-
-
-async def stands(app: OphtimusApp, *words: str) -> None:
-    """Wait until words stand on the screen."""
-    try:
-        await until(lambda: all(word in shown(app) for word in words), 15)
-    except AssertionError:
-        raise AssertionError(f"{words} not in {shown(app)}") from None

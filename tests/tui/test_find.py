@@ -5,7 +5,7 @@ import threading
 import pytest
 from histories import replied, talk_of
 from kept_talks import TEXTS, open_talk, with_history, with_talks
-from piloting import click, lines, shown, until
+from piloting import click, lines, shown, stands, until
 from textual.widgets import Input
 
 from ophtimus_edge.history.keeping import MOST_HITS, Forgetting, Hit
@@ -100,8 +100,7 @@ async def test_what_was_written_and_markup_stay_text_in_the_hits() -> None:
     async with app.run_test(size=(100, 30)) as pilot:
         await until(lambda: app.screen is app.chat)
         await pilot.press("f3", "b", "r", "e", "a", "d")
-        await until(lambda: "Found: 1" in shown(app))
-        assert "[@click=app.quit]bread[/] [2J" in shown(app)
+        await stands(app, "Found: 1", "[@click=app.quit]bread[/] [2J")
         assert "\x1b" not in "".join(lines(app))
 
 
@@ -137,9 +136,13 @@ async def test_pinned_talks_are_marked() -> None:
         await pilot.press("f3")
         await until(lambda: finding(app))
         app.screen.query_one(Input).value = "what is"
-        await until(lambda: "Found: 2" in shown(app))
-        assert "pinned · What is glaucoma?" in shown(app)
-        assert "pinned · What is myopia?" not in shown(app)
+        await stands(
+            app,
+            "Found: 2",
+            "pinned · What is glaucoma?",
+            "What is myopia?",
+            without=["pinned · What is myopia?"],
+        )
 
 
 class Slow(Forgetting):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from histories import opened
 from kept_talks import TEXTS, hold_an_answer, notes, open_talk, with_history, with_talks
-from piloting import click, shown, until
+from piloting import click, shown, stands, until
 from scripted_engine import ScriptedEngine, scripted
 
 from ophtimus_edge.history.store import Store
@@ -43,12 +43,12 @@ async def test_an_answer_is_flagged_and_corrected(size: tuple[int, int], digit: 
         await pilot.press(digit, "tab")
         await until(lambda: app.screen.query_one(Editor).has_focus)
         await pilot.press("[", "b", "]", "1", "enter", "2", "f2")
-        await until(lambda: app.screen is app.chat and f"✕ Flagged as {kind}" in shown(app))
+        await until(lambda: app.screen is app.chat)
+        await stands(app, f"✕ Flagged as {kind}", "Correction by a person: [b]1 2")
         reply = talks[0].path()[0].reply
         assert reply
         assert reply.flag
         assert (reply.flag.kind, reply.flag.correction) == (kind, "[b]1\n2")
-        assert "Correction by a person: [b]1 2" in shown(app)
         app.chat.exchanges[0].query_one(Answer).scroll_visible(
             animate=False
         )  # above it, where the screen is low
@@ -77,7 +77,7 @@ async def test_a_flag_is_kept_on_the_disk_and_taken_away_again(store: Store) -> 
         kept = store.open(talks[0].id).path()[0].reply
         assert kept
         assert kept.flag is None
-        assert "Flagged" not in shown(app)
+        await stands(app, "optic nerve", without=["Flagged"])
 
 
 async def test_the_raw_view_is_struck_too_and_the_source_is_copied(monkeypatch: pytest.MonkeyPatch) -> None:

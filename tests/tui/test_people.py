@@ -12,11 +12,10 @@ from people_screens import (
     kept,
     locked_profile,
     recovery_key,
-    stands,
     type_in,
     unlock,
 )
-from piloting import until
+from piloting import stands, until
 from scripted_engine import ScriptedEngine
 
 from ophtimus_edge import locations, settings

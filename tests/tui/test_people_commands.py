@@ -13,11 +13,10 @@ from people_screens import (
     kept,
     locked_profile,
     recovery_key,
-    stands,
     type_in,
     unlock,
 )
-from piloting import shown, until
+from piloting import shown, stands, until
 from textual.command import CommandPalette
 from textual.pilot import Pilot
 
