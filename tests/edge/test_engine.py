@@ -165,6 +165,19 @@ async def test_closing_while_it_loads_ends_the_load(tiny_model: Path) -> None:
         assert (await collect(engine, QUESTION, 3))[1].completion_tokens == 3
 
 
+@pytest.mark.parametrize("loaded", [True, False])
+async def test_a_closed_engine_leaves_nothing_to_the_loop(tiny_model: Path, loaded: bool) -> None:
+    """What is still open when the loop ends complains of it on the screen that the app has left."""
+    engine = Engine()
+    loading = asyncio.create_task(engine.load(store.choose(str(tiny_model))))
+    while engine._session.worker is None or (loaded and not loading.done()):
+        await asyncio.sleep(0.01)
+    process = engine._session.worker._process
+    await engine.close()
+    assert process._transport.is_closing()  # type: ignore[attr-defined]
+    await asyncio.gather(loading, return_exceptions=True)
+
+
 async def test_a_listener_that_goes_away_stops_the_answer(endless_model: Path) -> None:
     async with Engine() as engine:
         await engine.load(store.choose(str(endless_model)))

@@ -5,6 +5,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from engines import workers
 from piloting import shown, until
 from textual import events
 
@@ -153,6 +154,13 @@ async def test_a_model_that_does_not_load_is_said_on_the_screen(tmp_path: Path, 
     app = OphtimusApp(store.choose(), "en")
     async with app.run_test(size=(100, 30)):
         await until(lambda: "cannot be written" in shown(app))
+
+
+async def test_an_app_that_ends_while_its_model_loads_leaves_no_process() -> None:
+    app = OphtimusApp(store.choose(), "en")
+    async with app.run_test():
+        await until(lambda: bool(workers()))
+    assert workers() == set()
 
 
 async def test_a_killed_worker_leaves_the_words_and_the_next_question_is_answered(
