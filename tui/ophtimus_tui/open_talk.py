@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
+from textual.worker import Worker
+
 from ophtimus_edge.errors import HistoryError
 from ophtimus_edge.history.talk import Talk, new_talk
 from ophtimus_tui.composing import Composing
@@ -113,11 +115,11 @@ class OpenTalk:
 
     def keep(self, change: Callable[[], None]) -> None:
         """Change the history, in a thread; why that failed is said."""
-        self.view.run_worker(partial(self._keep, change), group="keep")
+        _: Worker[None] = self.view.run_worker(partial(self._keep, change), group="keep")
 
     def list_talks(self) -> None:
         """Write the list of talks anew."""
-        self.list.run_worker(self._list_talks, group="heads", exclusive=True)
+        _: Worker[None] = self.list.run_worker(self._list_talks, group="heads", exclusive=True)
 
     def placed(self, exchange: Exchange) -> None:
         """An exchange has its place: say which of the earlier ones no longer fit."""

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
+from textual.worker import Worker
+
 from ophtimus_edge.conversation import clean_question
 from ophtimus_edge.errors import HistoryError, QuestionError, TalkNotFoundError
 from ophtimus_edge.history.draft import Draft
@@ -83,7 +85,7 @@ class Sending:
             self._composing.box.put_back(job.exchange.question)
         else:
             self._composing.hold(job.exchange.question)
-            self._composing.box.run_worker(partial(self._ask_unkept, job, error))
+            _: Worker[None] = self._composing.box.run_worker(partial(self._ask_unkept, job, error))
 
     async def _place(self, written: str) -> None:
         try:
