@@ -10,20 +10,16 @@ process and the time from a key to the drawing that shows it, headless and in a 
 
 import argparse
 import asyncio
-import fcntl
 import json
-import os
-import pty
 import re
 import statistics
-import struct
+import sys
 import tempfile
-import termios
-import threading
 import time
 from pathlib import Path
 from typing import Any
 
+from in_terminal import COLUMNS, LINES, Terminal
 from textual import events
 from textual.app import App, ComposeResult
 from textual.containers import VerticalScroll
@@ -31,7 +27,6 @@ from textual.widgets import TextArea
 
 from ophtimus_tui.widgets.answer import Answer
 
-COLUMNS, LINES = 120, 32
 KEY_S = 0.09
 CPU_BAR, WAIT_BAR_MS = 0.20, 50
 
@@ -109,8 +104,13 @@ class Streaming(App[None]):
             self.post_message(events.Key("x", "x"))
 
 
-def headless(app: Streaming) -> None:
+def streaming(arguments: argparse.Namespace, out: Path) -> Streaming:
+    return Streaming(medical_list(arguments.items), arguments.rate, out)
+
+
+def headless(arguments: argparse.Namespace, out: Path) -> None:
     async def run() -> None:
+        app = streaming(arguments, out)
         async with app.run_test(size=(COLUMNS, LINES)):
             while app.is_running:
                 await asyncio.sleep(0.2)
@@ -118,34 +118,26 @@ def headless(app: Streaming) -> None:
     asyncio.run(run())
 
 
-def in_terminal(app: Streaming) -> None:
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.environ["TERM"] = "xterm-256color"
-        app.run()
-        os._exit(0)
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
-
-    def drink() -> None:
-        try:
-            while os.read(terminal, 65536):
-                pass
-        except OSError:
-            pass  # the other side is closed
-
-    threading.Thread(target=drink, daemon=True).start()
-    os.waitpid(pid, 0)
+def in_terminal(arguments: argparse.Namespace, out: Path) -> None:
+    command = [sys.executable, __file__, "--child", str(out)]
+    command += [f"--{name}={getattr(arguments, name)}" for name in ("items", "rate")]
+    with Terminal(command) as terminal:
+        terminal.wait_for_end()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--items", type=int, default=100)
     parser.add_argument("--rate", type=float, default=50, help="tokens a second")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.child:
+        streaming(arguments, Path(arguments.child)).run()
+        return
     for name, way in (("headless", headless), ("terminal", in_terminal)):
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "result.json"
-            way(Streaming(medical_list(arguments.items), arguments.rate, out))
+            way(arguments, out)
             result = json.loads(out.read_text())
         waits = sorted(1000 * wait for wait in result["waits"])
         p95 = waits[int(0.95 * (len(waits) - 1))]

@@ -3,15 +3,11 @@
 .venv/bin/python benchmarks/app_stream.py GGUF QUESTION TOKENS
 """
 
-import fcntl
-import os
-import pty
-import struct
 import sys
 import tempfile
-import termios
-import threading
 from pathlib import Path
+
+from in_terminal import Terminal
 
 from ophtimus_edge import conversation
 from ophtimus_edge.engine.messages import Answered, Sampling
@@ -19,8 +15,6 @@ from ophtimus_edge.models import store
 from ophtimus_tui import serving
 from ophtimus_tui.app import OphtimusApp
 from ophtimus_tui.widgets.ask_box import AskBox
-
-COLUMNS, LINES = 120, 32
 
 
 def child(model: str, question: str, tokens: int, out: Path) -> None:
@@ -52,25 +46,14 @@ def child(model: str, question: str, tokens: int, out: Path) -> None:
 
 
 def main() -> None:
-    model, question, tokens = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    model, question, tokens, *result = sys.argv[1:]
+    if result:
+        child(model, question, int(tokens), Path(result[0]))
+        return
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "speed"
-        pid, terminal = pty.fork()
-        if pid == 0:
-            os.environ["TERM"] = "xterm-256color"
-            child(model, question, tokens, out)
-            os._exit(0)
-        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
-
-        def drink() -> None:
-            try:
-                while os.read(terminal, 65536):
-                    pass
-            except OSError:
-                pass  # the other side is closed
-
-        threading.Thread(target=drink, daemon=True).start()
-        os.waitpid(pid, 0)
+        with Terminal([sys.executable, __file__, *sys.argv[1:], str(out)]) as terminal:
+            terminal.wait_for_end()
         print(out.read_text())
 
 

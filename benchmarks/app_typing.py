@@ -135,7 +135,8 @@ def main() -> None:
                 break
             result, waits = measure(arguments, model, types=types)
             print(
-                f"{name}: {result['tokens']} tokens, {result['tokens'] / result['s']:.1f} a second, {len(waits)} keys\n"
+                f"{name}: {result['tokens']} tokens, {result['tokens'] / result['s']:.1f} a second, "
+                f"{len(waits)} keys\n"
                 f"  processor: {result['share']:.1%} of one core"
                 + ("" if types else f" (bar ≤ {CPU_BAR:.0%})"),
                 flush=True,

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ophtimus_edge.models.chunked_copy import CHUNK_BYTES
+from ophtimus_edge.models.fit import LARGEST_CONTEXT
 from ophtimus_edge.models.formats import Licence, read_model_folder, write_model_folder
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -98,6 +99,18 @@ def tiny_model(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) 
     out = tmp_path_factory.mktemp("converted") / "tiny"
     converted(tiny_checkpoint, out, "BF16", "Q4_K_M")
     return out
+
+
+@pytest.fixture(scope="session")
+def endless_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model with the longest context: an answer that fills it takes seconds, so that one can be stopped."""
+    from gguf_drafts import Draft, u32
+
+    draft = Draft((tiny_model / "tiny-Q4_K_M.gguf").read_bytes())
+    u32("llama.context_length", LARGEST_CONTEXT)(draft)
+    path = tmp_path_factory.mktemp("endless") / "endless.gguf"
+    path.write_bytes(draft.packed())
+    return path
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ from ophtimus_edge.engine.client import Died, Engine
 from ophtimus_edge.engine.messages import Answered, Piece, Sampling, Turn
 
 QUESTION = [Turn("system", "You are an expert."), Turn("user", "What is glaucoma?")]
+# Of the endless model: it takes seconds, and what a test does at its first words falls into it.
+ENDLESS = Sampling(8000, min_tokens=8000)
 
 
 async def collect(

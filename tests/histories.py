@@ -43,7 +43,7 @@ def profile_with(name: str, *talks: Talk) -> Profile:
     return profile
 
 
-def opened_profile(profile: Profile, **secret: str) -> Store:
+def opened_profile(profile: Profile, **secret: str | None) -> Store:
     return Store(profile.folder, keys.unlock(profile.key_file, **secret))
 
 

@@ -49,9 +49,20 @@ def with_talks(
 async def open_talk(pilot: Pilot[None], app: OphtimusApp, talk: Talk) -> None:
     """Open a talk, as a choice in the list does."""
     await until(lambda: app.screen is app.chat)
-    await app.chat._open(talk)
+    await app.chat.open_talk.open(talk)
     await until(lambda: len(app.chat.exchanges) == len(talk.path()))
     await pilot.pause()
+
+
+async def hold_an_answer(pilot: Pilot[None], app: OphtimusApp) -> ScriptedEngine:
+    """Ask, and hold the answer before its first word, until the engine may write."""
+    engine = app._engine
+    assert isinstance(engine, ScriptedEngine)
+    engine.may_write.clear()
+    await until(lambda: app.screen is app.chat)
+    await pilot.press("enter")
+    await until(lambda: bool(app.chat.exchanges) and app.chat.exchanges[0].reply is not None)
+    return engine
 
 
 async def by_name(pilot: Pilot[None], app: OphtimusApp, words: str) -> None:

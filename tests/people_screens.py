@@ -1,12 +1,12 @@
 """The app on real histories with a scripted engine, as the tests of people and locks use it."""
 
-from piloting import shown, until
+from histories import opened_profile
+from piloting import shown, stands, until
 from scripted_engine import ScriptedEngine, scripted
 from textual.pilot import Pilot
 
 from ophtimus_edge import settings
 from ophtimus_edge.history import keys, profiles
-from ophtimus_edge.history.store import Store
 from ophtimus_edge.models import store
 from ophtimus_tui.app import OphtimusApp
 
@@ -31,7 +31,7 @@ def locked_profile(name: str = "Kim") -> tuple[profiles.Profile, str]:
 
 def kept(profile: profiles.Profile, passphrase: str | None = None) -> list[tuple[str, str, str]]:
     """Question, answer and end of everything that is kept, read beside the app."""
-    with Store(profile.folder, keys.unlock(profile.key_file, passphrase)) as history:
+    with opened_profile(profile, passphrase=passphrase) as history:
         return [
             (question.text, reply.text, reply.finish)
             for talk in history.talks()
@@ -50,6 +50,19 @@ async def type_in(pilot: Pilot[None], *texts: str) -> None:
         await pilot.pause(0.15)  # Enter waits for a late syllable
 
 
+async def unlock(app: OphtimusApp, pilot: Pilot[None]) -> None:
+    """Open the profile behind the passphrase."""
+    await stands(app, "is locked")
+    await type_in(pilot, PASSPHRASE)
+    await stands(app, LOCKED)
+
+
+async def recovery_key(app: OphtimusApp) -> str:
+    """The recovery key, as the screen shows it once."""
+    await stands(app, "The recovery key opens the history")
+    return next(word for word in shown(app).split() if word.count("-") == 8)
+
+
 async def ask(app: OphtimusApp, pilot: Pilot[None], question: str) -> None:
     """Ask, and wait until the answer is complete."""
     count = len(app.chat.exchanges)
@@ -58,11 +71,3 @@ async def ask(app: OphtimusApp, pilot: Pilot[None], question: str) -> None:
     await until(lambda: len(app.chat.exchanges) == count + 1)
     await until(lambda: (reply := app.chat.exchanges[-1].reply) is not None and reply.finish == "stop")
     await until(lambda: not app.chat.serving.unfinished)
-
-
-async def stands(app: OphtimusApp, *words: str) -> None:
-    """Wait until words stand on the screen."""
-    try:
-        await until(lambda: all(word in shown(app) for word in words), 15)
-    except AssertionError:
-        raise AssertionError(f"{words} not in {shown(app)}") from None

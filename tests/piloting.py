@@ -1,7 +1,7 @@
 """What the tests of screens share: waiting for a condition, and reading what stands on the screen."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from rich.cells import cell_len
 from textual.app import App
@@ -25,6 +25,27 @@ def lines(app: App[None]) -> list[str]:
 def shown(app: App[None]) -> str:
     """Everything on the screen in front as one line, its wrapping undone."""
     return " ".join(" ".join(lines(app)).split())
+
+
+async def stands(
+    app: App[None],
+    *words: str,
+    without: Collection[str] = (),
+    read: Callable[[App[None]], str] = shown,
+    seconds: float = 60,
+) -> None:
+    """Wait until words stand on the screen in front, all at once, and others do not.
+
+    Two widgets that are written in one moment need not be drawn in one: what makes room for itself, or gives
+    it up, waits for the next layout. So nothing is asserted of the one because the other is seen.
+    """
+    seen = ""
+    for _ in range(int(seconds / 0.05)):
+        seen = read(app)
+        if all(word in seen for word in words) and not any(word in seen for word in without):
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"{words} are not there, or {without} are, in {seen}")
 
 
 async def click(app: App[None], pilot: Pilot[None], text: str) -> None:

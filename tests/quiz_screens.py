@@ -2,8 +2,10 @@
 
 import json
 import re
+from collections.abc import Collection
 from pathlib import Path
 
+import piloting
 from piloting import lines, until
 from textual.app import App
 from textual.pilot import Pilot
@@ -43,6 +45,11 @@ def rows(app: App[None]) -> list[str]:
 def shown(app: App[None]) -> str:
     """Everything on the screen as one line, its wrapping undone."""
     return " ".join(" ".join(rows(app)).split())
+
+
+async def stands(app: App[None], *words: str, without: Collection[str] = ()) -> None:
+    """Wait until words stand on the screen, and others do not."""
+    await piloting.stands(app, *words, without=without, read=shown)
 
 
 def question(app: Host) -> ChoiceQuestion:

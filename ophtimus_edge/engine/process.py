@@ -23,6 +23,7 @@ from ophtimus_edge.text import sanitize
 
 _LOG_LIMIT = 1 << 20
 _CLOSE_PATIENCE_S = 2.0
+_PIPE_S = 1.0  # from the end of the process to that of its pipe
 _LOOK_S = 0.5  # of silence, after which the process's state is looked at
 
 
@@ -48,6 +49,7 @@ class WorkerProcess:
         self._log = log
         self._log_start = log_start
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._killed = False
         self._pump = asyncio.create_task(self._read())
 
     @classmethod
@@ -157,9 +159,13 @@ class WorkerProcess:
         try:
             await asyncio.wait_for(process.wait(), 0 if at_once or self.halted else _CLOSE_PATIENCE_S)
         except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            if not self._killed:  # a second signal would take the end of the process from under the loop
+                self._killed = True
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
             await process.wait()
+        # Only at the end of its pipe has the loop let go of the process; somebody else may hold it open.
+        await asyncio.wait({self._pump}, timeout=_PIPE_S)
         self._pump.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._pump

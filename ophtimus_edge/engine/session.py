@@ -183,6 +183,8 @@ class Session:
                         yield event
                     elif isinstance(event, Failed):
                         raise raised(event)
+                if self._stopped:  # at the moment at which it was loaded
+                    raise await worker.end()
                 break
             except WorkerEndedError as ended:
                 if self.worker is None:
@@ -196,8 +198,8 @@ class Session:
                     raise engine_error(ended) from None
                 request = msgspec.structs.replace(request, context=request.context // 2, gpu_layers=0)
             except BaseException:  # refused, or nobody waits for it any more
-                self.worker = None
                 await worker.close(at_once=True)
+                self.worker = None  # only then: where this is cancelled again, the next close finds it
                 raise
         reduced = [*settings.reasons, *event.reduced]
         if request.context < settings.context:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from engines import QUESTION, collect
+from engines import ENDLESS, QUESTION, collect
 
 from ophtimus_edge.engine.client import Engine
 from ophtimus_edge.engine.messages import Answered, Piece, Reading, Sampling, Turn
@@ -118,17 +118,17 @@ async def test_a_base_model_completes_and_does_not_chat(base_model: Path) -> Non
     assert events[-1].completion_tokens == 4
 
 
-async def test_stop_ends_the_answer_and_keeps_the_engine(tiny_model: Path) -> None:
+async def test_stop_ends_the_answer_and_keeps_the_engine(endless_model: Path) -> None:
     async with Engine() as engine:
-        await engine.load(store.choose(str(tiny_model)))
+        await engine.load(store.choose(str(endless_model)))
         written, finish = 0, ""
-        async for event in engine.answer(QUESTION, Sampling(400, min_tokens=400)):
+        async for event in engine.answer(QUESTION, ENDLESS):
             if isinstance(event, Piece) and not written:
                 written = event.tokens
                 await engine.cancel()
             elif isinstance(event, Answered):
                 finish = event.finish_reason
-                assert event.completion_tokens < 400
+                assert event.completion_tokens < ENDLESS.max_tokens
         assert finish == "cancelled"
         _, answered = await collect(engine, QUESTION, 3)
         assert answered.completion_tokens == 3
@@ -165,10 +165,23 @@ async def test_closing_while_it_loads_ends_the_load(tiny_model: Path) -> None:
         assert (await collect(engine, QUESTION, 3))[1].completion_tokens == 3
 
 
-async def test_a_listener_that_goes_away_stops_the_answer(tiny_model: Path) -> None:
+@pytest.mark.parametrize("loaded", [True, False])
+async def test_a_closed_engine_leaves_nothing_to_the_loop(tiny_model: Path, loaded: bool) -> None:
+    """What is still open when the loop ends complains of it on the screen that the app has left."""
+    engine = Engine()
+    loading = asyncio.create_task(engine.load(store.choose(str(tiny_model))))
+    while engine._session.worker is None or (loaded and not loading.done()):
+        await asyncio.sleep(0.01)
+    process = engine._session.worker._process
+    await engine.close()
+    assert process._transport.is_closing()  # type: ignore[attr-defined]
+    await asyncio.gather(loading, return_exceptions=True)
+
+
+async def test_a_listener_that_goes_away_stops_the_answer(endless_model: Path) -> None:
     async with Engine() as engine:
-        await engine.load(store.choose(str(tiny_model)))
-        events = engine.answer(QUESTION, Sampling(400, min_tokens=400))
+        await engine.load(store.choose(str(endless_model)))
+        events = engine.answer(QUESTION, ENDLESS)
         async for event in events:
             if isinstance(event, Piece):
                 break

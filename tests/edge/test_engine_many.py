@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engines import QUESTION, collect
+from engines import ENDLESS, QUESTION, collect
 
 from ophtimus_edge.engine.client import Engine
 from ophtimus_edge.engine.messages import Answered, Piece, Sampling, Turn
@@ -120,11 +120,11 @@ async def test_what_the_model_does_not_have_is_refused_and_the_engine_goes_on(ti
         assert len(await engine.score([1, 2], [[3]])) == 1
 
 
-async def test_a_stop_means_the_request_under_way_and_no_other(tiny_model: Path) -> None:
+async def test_a_stop_means_the_request_under_way_and_no_other(endless_model: Path) -> None:
     async with Engine() as engine:
-        await engine.load(store.choose(str(tiny_model)))
+        await engine.load(store.choose(str(endless_model)))
         await engine.cancel()  # nothing is under way
-        answer = engine.answer(QUESTION, Sampling(400, min_tokens=400))
+        answer = engine.answer(QUESTION, ENDLESS)
         async for event in answer:
             if isinstance(event, Piece):
                 break

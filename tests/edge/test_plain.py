@@ -96,8 +96,10 @@ def test_a_question_at_a_terminal_is_answered_without_an_escape(
 
 
 @terminal
-def test_control_c_stops_the_answer_and_the_next_question_is_answered(at_terminal, tiny_model: Path) -> None:
-    settings.write(Settings(model=str(tiny_model), language="en", max_tokens=100_000))
+def test_control_c_stops_the_answer_and_the_next_question_is_answered(
+    at_terminal, endless_model: Path
+) -> None:
+    settings.write(Settings(model=str(endless_model), language="en", max_tokens=100_000))
     talk = at_terminal(LC_ALL="C.UTF-8")
     talk.until("Question: ")
     talk.type("\x03")

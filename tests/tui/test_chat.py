@@ -5,6 +5,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from engines import workers
 from piloting import shown, until
 from textual import events
 
@@ -124,8 +125,8 @@ async def test_an_unfamiliar_question_gets_its_notice_and_markup_stays_text() ->
         assert "[@click=app.quit]bread[/] <IOP>?" in shown(app)
 
 
-async def test_escape_stops_and_the_next_question_is_answered(tiny_model: Path) -> None:
-    app = OphtimusApp(store.choose(str(tiny_model)), "en")
+async def test_escape_stops_and_the_next_question_is_answered(endless_app: OphtimusApp) -> None:
+    app = endless_app
     async with app.run_test(size=(100, 32)) as pilot:
         await pilot.press("enter")
         await until(lambda: bool(exchanges(app)) and bool(exchanges(app)[0].answer))
@@ -155,8 +156,17 @@ async def test_a_model_that_does_not_load_is_said_on_the_screen(tmp_path: Path, 
         await until(lambda: "cannot be written" in shown(app))
 
 
-async def test_a_killed_worker_leaves_the_words_and_the_next_question_is_answered(tiny_model: Path) -> None:
-    app = OphtimusApp(store.choose(str(tiny_model)), "en")
+async def test_an_app_that_ends_while_its_model_loads_leaves_no_process() -> None:
+    app = OphtimusApp(store.choose(), "en")
+    async with app.run_test():
+        await until(lambda: bool(workers()))
+    assert workers() == set()
+
+
+async def test_a_killed_worker_leaves_the_words_and_the_next_question_is_answered(
+    endless_app: OphtimusApp,
+) -> None:
+    app = endless_app
     async with app.run_test(size=(100, 40)) as pilot:
         await pilot.press("enter")
         await until(lambda: bool(exchanges(app)) and len(exchanges(app)[0].answer) > 20)

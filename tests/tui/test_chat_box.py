@@ -38,7 +38,7 @@ async def test_what_was_begun_comes_back_when_an_edited_question_is_left_or_sent
         assert app.chat.box.text == "What is glaucoma?"
         await pilot.press(key)
         await until(lambda: app.chat.box.text == BEGUN)
-        assert "edit the question" not in shown(app)
+        await until(lambda: "edit the question" not in shown(app))
 
 
 async def test_what_was_begun_comes_back_after_a_question_of_the_quiz() -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from piloting import shown, until
+from piloting import shown, stands, until
 from textual.widgets import OptionList
 
 from ophtimus_edge import locations, settings
@@ -26,17 +26,14 @@ async def test_an_emergency_is_said_above_the_answer_and_figures_below_it() -> N
     async with app.run_test(size=(110, 60)) as pilot:
         app.chat.box.text = "Bleach splashed into my eye, what should I do?"
         await pilot.press("enter")
-        await until(lambda: "This may be an emergency" in shown(app))
-        assert "not reviewed by a physician" in shown(app)
-        assert "Rinse the eye now" in shown(app)
+        await stands(app, "This may be an emergency", "not reviewed by a physician", "Rinse the eye now")
         await until(
             lambda: bool(app.chat.exchanges[0].reply) and app.chat.exchanges[0].reply.finish != "writing"
         )
         exchange = app.chat.exchanges[0]
         exchange.reply.text += "\n\nGive 250 mg acetazolamide twice a day."
         exchange.finish()
-        await until(lambda: "figures to check" in shown(app))
-        assert "250 mg" in shown(app).split("figures to check")[1]
+        await until(lambda: "250 mg" in shown(app).partition("figures to check")[2])
         await pilot.press("ctrl+l")
         await until(lambda: "응급일 수 있습니다" in shown(app) and "확인할 수치" in shown(app))
 
@@ -116,8 +113,7 @@ async def test_language_and_theme_change_at_once_and_stay(home: Path) -> None:
     async with app.run_test(size=(110, 32)) as pilot:
         await until(lambda: "ready" in shown(app))
         await pilot.press("ctrl+l")
-        await until(lambda: "준비됨" in shown(app) and "의사의 판단을 돕는 도구" in shown(app))
-        assert "DEMONSTRATION" not in shown(app)
+        await stands(app, "준비됨", "의사의 판단을 돕는 도구", without=["DEMONSTRATION"])
         assert app.current_theme.dark
         await pilot.press("ctrl+t")
         assert not app.current_theme.dark
@@ -141,8 +137,7 @@ async def test_help_models_and_roles_have_their_keys() -> None:
     app = OphtimusApp(store.choose(), "en", DONE)
     async with app.run_test(size=(110, 40)) as pilot:
         await pilot.press("f1")
-        await until(lambda: isinstance(app.screen, HelpScreen))
-        assert "edit the chosen question" in shown(app)
+        await until(lambda: isinstance(app.screen, HelpScreen) and "edit the chosen question" in shown(app))
         await pilot.press("f1")
         await until(lambda: app.screen is app.chat)
         await pilot.press("f4")
@@ -195,7 +190,7 @@ async def test_arrows_go_from_the_box_to_the_answers_and_typing_comes_back() -> 
         await until(lambda: "complete" in shown(app))
         await pilot.press("up")
         assert app.chat.exchanges[0].has_focus
-        assert "F5 again" in shown(app)
+        await stands(app, "F5 again")
         await pilot.press("n", "e", "w")
         assert app.chat.box.has_focus
         assert app.chat.box.text == "new"

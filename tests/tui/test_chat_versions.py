@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import msgspec
-from piloting import shown, until
+from piloting import shown, stands, until
 
 from ophtimus_edge.history.demonstration import is_demonstration
 from ophtimus_edge.models import store
@@ -49,7 +49,7 @@ async def test_an_answer_asked_for_again_is_a_labelled_version_beside_the_first(
         assert second.reply
         assert second.answer != first
         assert second.reply.provenance.temperature == 0.7
-        assert f"again · temperature 0.7 · seed {second.reply.provenance.seed}" in shown(app)
+        await stands(app, f"again · temperature 0.7 · seed {second.reply.provenance.seed}")
         await pilot.press("up")
         assert exchanges(app)[0].has_focus
         await pilot.press("left")
@@ -69,7 +69,7 @@ async def test_an_edited_question_is_a_branch_and_the_talk_before_it_stays(tiny_
         await until(lambda: done(app, 2))
         await pilot.press("up", "up", "f6")
         assert app.chat.box.text == "What is myopia?"
-        assert "edit the question" in shown(app)
+        await stands(app, "edit the question")
         app.chat.box.text = "What is hyperopia?"
         await pilot.press("enter")
         await until(
@@ -101,7 +101,7 @@ async def test_an_answer_that_was_cut_short_goes_on(tiny_model: Path) -> None:
     async with app.run_test(size=(110, 40)) as pilot:
         await pilot.press("enter")
         await until(lambda: done(app, 1))
-        assert "cut short at the reply limit · F10 goes on" in shown(app)
+        await stands(app, "cut short at the reply limit · F10 goes on")
         reply = exchanges(app)[0].reply
         assert reply
         half, ids = reply.text, list(reply.ids)
@@ -139,7 +139,7 @@ async def test_details_raw_text_and_copy(tiny_model: Path) -> None:
     async with app.run_test(size=(110, 40)) as pilot:
         await pilot.press("enter")
         await until(lambda: done(app, 1))
-        assert "tokens/s ·" not in shown(app)
+        await stands(app, "cut short at the reply limit", without=["tokens/s ·"])
         await pilot.press("f9")
         await until(lambda: "seed 0" in shown(app) and "Q4_K_M ·" in shown(app))
         await pilot.press("up", "ctrl+c")
@@ -147,8 +147,7 @@ async def test_details_raw_text_and_copy(tiny_model: Path) -> None:
         exchange = exchanges(app)[0]
         exchange.grow("\n\n```\n```\n\n**녹내장** is here")
         exchange._answer.finish()
-        await until(lambda: "녹내장 is" in shown(app))
-        assert "**녹내장**" not in shown(app)
+        await stands(app, "녹내장 is", without=["**녹내장**"])
         await pilot.press("ctrl+r")
         await until(lambda: "**녹내장**" in shown(app))
 

@@ -3,12 +3,11 @@
 import threading
 
 import pytest
-from histories import KEY, replied, talk_of
+from histories import replied, talk_of
 from kept_talks import TEXTS, open_talk, with_history, with_talks
-from piloting import click, lines, shown, until
+from piloting import click, lines, shown, stands, until
 from textual.widgets import Input
 
-from ophtimus_edge import locations
 from ophtimus_edge.history.keeping import MOST_HITS, Forgetting, Hit
 from ophtimus_edge.history.store import Store
 from ophtimus_tui.app import OphtimusApp
@@ -47,9 +46,9 @@ async def test_a_word_is_found_and_its_talk_is_opened(
         await until(lambda: any(styles_of(app, words)))
         await pilot.press("enter")
         await until(lambda: app.screen is app.chat and bool(app.chat.exchanges))
-        assert app.chat._talk.title.startswith(title)
+        assert app.chat.open_talk.talk.title.startswith(title)
         assert app.chat.exchanges[0].answer.startswith(answer)
-        assert app.chat._talk in talks
+        assert app.chat.open_talk.talk in talks
 
 
 async def test_the_arrows_and_the_mouse_choose_among_hits() -> None:
@@ -61,11 +60,11 @@ async def test_the_arrows_and_the_mouse_choose_among_hits() -> None:
         order = [talk.title for talk in sorted(talks, key=lambda talk: shown(app).index(talk.title))]
         await pilot.press("down", "down", "up", "enter")
         await until(lambda: app.screen is app.chat)
-        await until(lambda: app.chat._talk.title == order[1])
+        await until(lambda: app.chat.open_talk.talk.title == order[1])
         await pilot.press("f3", "e", "y", "e")
         await until(lambda: "Found: 3" in shown(app))
         await click(app, pilot, order[2])
-        await until(lambda: app.screen is app.chat and app.chat._talk.title == order[2])
+        await until(lambda: app.screen is app.chat and app.chat.open_talk.talk.title == order[2])
 
 
 async def test_a_message_on_another_branch_is_shown_with_its_branch() -> None:
@@ -101,8 +100,7 @@ async def test_what_was_written_and_markup_stay_text_in_the_hits() -> None:
     async with app.run_test(size=(100, 30)) as pilot:
         await until(lambda: app.screen is app.chat)
         await pilot.press("f3", "b", "r", "e", "a", "d")
-        await until(lambda: "Found: 1" in shown(app))
-        assert "[@click=app.quit]bread[/] [2J" in shown(app)
+        await stands(app, "Found: 1", "[@click=app.quit]bread[/] [2J")
         assert "\x1b" not in "".join(lines(app))
 
 
@@ -138,9 +136,13 @@ async def test_pinned_talks_are_marked() -> None:
         await pilot.press("f3")
         await until(lambda: finding(app))
         app.screen.query_one(Input).value = "what is"
-        await until(lambda: "Found: 2" in shown(app))
-        assert "pinned · What is glaucoma?" in shown(app)
-        assert "pinned · What is myopia?" not in shown(app)
+        await stands(
+            app,
+            "Found: 2",
+            "pinned · What is glaucoma?",
+            "What is myopia?",
+            without=["pinned · What is myopia?"],
+        )
 
 
 class Slow(Forgetting):
@@ -176,17 +178,14 @@ async def test_a_search_that_ends_late_does_not_replace_what_was_typed_after_it(
         assert "Found: 1" in shown(app)
 
 
-async def test_a_kept_history_is_searched_and_its_talk_is_read_from_the_disk() -> None:
-    folder = locations.history_folder() / "00000001"
-    folder.mkdir(parents=True)
-    with Store(folder, KEY) as store:
-        app, talks = with_talks(TEXTS, "ko", store)
-        async with app.run_test(size=(100, 30)) as pilot:
-            await until(lambda: app.screen is app.chat)
-            await pilot.press("f3")
-            await until(lambda: finding(app))
-            app.screen.query_one(Input).value = "수술"
-            await until(lambda: "찾은 질문과 답변: 2개" in shown(app))
-            await pilot.press("enter")
-            await until(lambda: app.screen is app.chat and bool(app.chat.exchanges))
-            assert app.chat._talk == talks[1]
+async def test_a_kept_history_is_searched_and_its_talk_is_read_from_the_disk(store: Store) -> None:
+    app, talks = with_talks(TEXTS, "ko", store)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await until(lambda: app.screen is app.chat)
+        await pilot.press("f3")
+        await until(lambda: finding(app))
+        app.screen.query_one(Input).value = "수술"
+        await until(lambda: "찾은 질문과 답변: 2개" in shown(app))
+        await pilot.press("enter")
+        await until(lambda: app.screen is app.chat and bool(app.chat.exchanges))
+        assert app.chat.open_talk.talk == talks[1]

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from piloting import shown, until
+from piloting import shown, stands, until
 from textual.app import App
 from textual.widgets import Static
 
@@ -64,9 +64,7 @@ async def test_a_language_is_spoken_as_soon_as_it_is_marked(keys: tuple[str, ...
     async with app.run_test(size=(100, 32)) as pilot:
         await until(lambda: "first start" in shown(app))
         await pilot.press(*keys)
-        await until(lambda: "처음 시작" in shown(app) and "▸ 1 한국어" in shown(app))
-        assert "Enter 다음" in shown(app)
-        assert "In which language" not in shown(app)
+        await stands(app, "처음 시작", "▸ 1 한국어", "Enter 다음", without=["In which language"])
         await pilot.press("enter")
         await until(lambda: "의사의 판단을 돕는 도구이며" in shown(app))
         await pilot.press("enter")

@@ -1,12 +1,13 @@
 """Flags on answers: said what is amiss, corrected, left out of what the model remembers, taken away."""
 
+from pathlib import Path
+
 import pytest
-from histories import KEY
-from kept_talks import TEXTS, notes, open_talk, with_history, with_talks
-from piloting import click, shown, until
+from histories import opened
+from kept_talks import TEXTS, hold_an_answer, notes, open_talk, with_history, with_talks
+from piloting import click, shown, stands, until
 from scripted_engine import ScriptedEngine, scripted
 
-from ophtimus_edge import locations
 from ophtimus_edge.history.store import Store
 from ophtimus_edge.history.talk import answered, earlier
 from ophtimus_tui.app import OphtimusApp
@@ -42,12 +43,12 @@ async def test_an_answer_is_flagged_and_corrected(size: tuple[int, int], digit: 
         await pilot.press(digit, "tab")
         await until(lambda: app.screen.query_one(Editor).has_focus)
         await pilot.press("[", "b", "]", "1", "enter", "2", "f2")
-        await until(lambda: app.screen is app.chat and f"✕ Flagged as {kind}" in shown(app))
+        await until(lambda: app.screen is app.chat)
+        await stands(app, f"✕ Flagged as {kind}", "Correction by a person: [b]1 2")
         reply = talks[0].path()[0].reply
         assert reply
         assert reply.flag
         assert (reply.flag.kind, reply.flag.correction) == (kind, "[b]1\n2")
-        assert "Correction by a person: [b]1 2" in shown(app)
         app.chat.exchanges[0].query_one(Answer).scroll_visible(
             animate=False
         )  # above it, where the screen is low
@@ -57,29 +58,26 @@ async def test_an_answer_is_flagged_and_corrected(size: tuple[int, int], digit: 
         assert earlier(talks[0].path(), "tiny", "1") == []
 
 
-async def test_a_flag_is_kept_on_the_disk_and_taken_away_again() -> None:
-    folder = locations.history_folder() / "00000001"
-    folder.mkdir(parents=True)
-    with Store(folder, KEY) as store:
-        app, talks = with_talks(history=store)
-        async with app.run_test(size=(100, 40)) as pilot:
-            await open_talk(pilot, app, talks[0])
-            await pilot.press("f7")
-            await until(lambda: flagging(app))
-            await pilot.press("2", "enter")
-            await until(lambda: app.screen is app.chat and struck(app, "optic nerve"))
-            kept = store.open(talks[0].id).path()[0].reply
-            assert kept
-            assert kept.flag
-            assert (kept.flag.kind, kept.flag.correction) == ("unsafe", "")
-            await pilot.press("f7")
-            await until(lambda: flagging(app) and "take the flag away" in shown(app))
-            await pilot.press("4", "enter")
-            await until(lambda: app.screen is app.chat and not struck(app, "optic nerve"))
-            kept = store.open(talks[0].id).path()[0].reply
-            assert kept
-            assert kept.flag is None
-            assert "Flagged" not in shown(app)
+async def test_a_flag_is_kept_on_the_disk_and_taken_away_again(store: Store) -> None:
+    app, talks = with_talks(history=store)
+    async with app.run_test(size=(100, 40)) as pilot:
+        await open_talk(pilot, app, talks[0])
+        await pilot.press("f7")
+        await until(lambda: flagging(app))
+        await pilot.press("2", "enter")
+        await until(lambda: app.screen is app.chat and struck(app, "optic nerve"))
+        kept = store.open(talks[0].id).path()[0].reply
+        assert kept
+        assert kept.flag
+        assert (kept.flag.kind, kept.flag.correction) == ("unsafe", "")
+        await pilot.press("f7")
+        await until(lambda: flagging(app) and "take the flag away" in shown(app))
+        await pilot.press("4", "enter")
+        await until(lambda: app.screen is app.chat and not struck(app, "optic nerve"))
+        kept = store.open(talks[0].id).path()[0].reply
+        assert kept
+        assert kept.flag is None
+        await stands(app, "optic nerve", without=["Flagged"])
 
 
 async def test_the_raw_view_is_struck_too_and_the_source_is_copied(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,17 +119,13 @@ async def test_what_was_written_is_asked_about_before_it_is_left() -> None:
 
 async def test_an_answer_that_is_being_written_is_flagged_after_its_end() -> None:
     app, _ = with_talks([])
-    engine = scripted(app, ScriptedEngine(["All ", "of it."]))
-    engine.may_write.clear()
     async with app.run_test(size=(100, 40)) as pilot:
-        await until(lambda: app.screen is app.chat)
-        await pilot.press("enter")
-        await until(lambda: bool(app.chat.exchanges) and app.chat.exchanges[0].reply is not None)
+        engine = await hold_an_answer(pilot, app)
         await pilot.press("f7")
         await until(lambda: "still being written" in notes(app))
         assert app.screen is app.chat
         engine.may_write.set()
-        await until(lambda: app.chat.exchanges[0].answer == "All of it." and not app.chat.serving.unfinished)
+        await until(lambda: app.chat.exchanges[0].answer == "An answer." and not app.chat.serving.unfinished)
         await pilot.press("f7")
         await until(lambda: flagging(app))
 
@@ -178,21 +172,18 @@ async def test_where_there_is_no_answer_it_is_said() -> None:
         await until(lambda: "no answer here yet" in notes(app))
 
 
-async def test_a_history_that_can_only_be_read_says_so_and_is_found_in() -> None:
-    folder = locations.history_folder() / "00000001"
-    folder.mkdir(parents=True)
-    with Store(folder, KEY) as writing:
-        _, talks = with_talks(history=writing)
-        with Store(folder, KEY) as reading:
-            assert reading.read_only
-            app = with_history(reading)
-            async with app.run_test(size=(100, 30)) as pilot:
-                await open_talk(pilot, app, reading.open(talks[0].id))
-                await pilot.press("f7")
-                await until(lambda: "can be read and not changed" in notes(app))
-                assert app.screen is app.chat
-                await pilot.press("f3", "n", "e", "r", "v", "e")
-                await until(lambda: "Found: 1" in shown(app))
+async def test_a_history_that_can_only_be_read_says_so_and_is_found_in(store: Store, folder: Path) -> None:
+    _, talks = with_talks(history=store)
+    with opened(folder) as reading:
+        assert reading.read_only
+        app = with_history(reading)
+        async with app.run_test(size=(100, 30)) as pilot:
+            await open_talk(pilot, app, reading.open(talks[0].id))
+            await pilot.press("f7")
+            await until(lambda: "can be read and not changed" in notes(app))
+            assert app.screen is app.chat
+            await pilot.press("f3", "n", "e", "r", "v", "e")
+            await until(lambda: "Found: 1" in shown(app))
 
 
 async def test_a_line_that_is_struck_is_drawn_without_it_once_the_flag_is_gone() -> None:

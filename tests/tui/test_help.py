@@ -1,7 +1,7 @@
 """Help shows the keys that it is handed, and says what the app's lines mean, in both languages."""
 
 import pytest
-from piloting import shown, until
+from piloting import shown, stands, until
 from textual.app import App
 
 from ophtimus_edge import locations
@@ -102,8 +102,7 @@ async def test_relabel_writes_it_in_the_other_language() -> None:
         app.texts.switch("ko")
         assert isinstance(app.screen, HelpScreen)
         app.screen.relabel()
-        await until(lambda: "단축키" in shown(app))
-        assert "No notice means nothing" not in shown(app)
+        await stands(app, "단축키", without=["No notice means nothing"])
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,14 @@
 """Talks deleted for good, named, pinned and held: by name in the palette, and with keys in the list."""
 
+from pathlib import Path
+
 import pytest
-from histories import KEY, plain_bytes
-from kept_talks import TEXTS, by_name, notes, open_talk, with_history, with_talks
-from piloting import click, shown, until
-from scripted_engine import ScriptedEngine, scripted
+from histories import opened, plain_bytes
+from kept_talks import TEXTS, by_name, hold_an_answer, notes, open_talk, with_history, with_talks
+from piloting import click, shown, stands, until
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from ophtimus_edge import locations
 from ophtimus_edge.history.store import Store
 from ophtimus_edge.history.talk import Talk
 from ophtimus_tui.app import OphtimusApp
@@ -31,28 +31,34 @@ async def in_list(pilot: Pilot[None], app: OphtimusApp, talk: Talk) -> None:
     raise AssertionError("the talk is not in the list")
 
 
-async def test_a_talk_is_deleted_after_a_question_and_nothing_of_it_is_left() -> None:
-    folder = locations.history_folder() / "00000001"
-    folder.mkdir(parents=True)
-    with Store(folder, KEY) as store:
-        app, talks = with_talks(history=store)
-        async with app.run_test(size=(110, 30)) as pilot:
-            await open_talk(pilot, app, talks[0])
-            await by_name(pilot, app, "delete this talk for good")
-            await until(lambda: isinstance(app.screen, ChooseScreen) and "What is glaucoma?" in shown(app))
-            assert "every branch and version: 2" in shown(app)
-            await pilot.press("enter")  # the careful answer is under the cursor
-            await until(lambda: app.screen is app.chat)
-            assert len(store.heads()) == 3
-            await by_name(pilot, app, "delete this talk for good")
-            await until(lambda: isinstance(app.screen, ChooseScreen))
-            await pilot.press("1")
-            await until(lambda: "deleted for good" in notes(app))
-            assert {head.id for head in store.heads()} == {talk.id for talk in talks[1:]}
-            assert not app.chat.exchanges
-            assert "glaucoma" not in app.screen.query_one(TalkList).get_option_at_index(1).prompt  # type: ignore[operator]
-        assert b"optic nerve" not in plain_bytes(folder)
-        assert b"Near-sightedness" in plain_bytes(folder)
+def titles(app: OphtimusApp) -> str:
+    """The lines of the list, the headings among them."""
+    listed = app.screen.query_one(TalkList)
+    return "\n".join(str(listed.get_option_at_index(at).prompt) for at in range(listed.option_count))
+
+
+async def test_a_talk_is_deleted_after_a_question_and_nothing_of_it_is_left(
+    store: Store, folder: Path
+) -> None:
+    app, talks = with_talks(history=store)
+    async with app.run_test(size=(110, 30)) as pilot:
+        await open_talk(pilot, app, talks[0])
+        await by_name(pilot, app, "delete this talk for good")
+        await until(lambda: isinstance(app.screen, ChooseScreen))
+        await stands(app, "What is glaucoma?", "every branch and version: 2")
+        await pilot.press("enter")  # the careful answer is under the cursor
+        await until(lambda: app.screen is app.chat)
+        assert len(store.heads()) == 3
+        await by_name(pilot, app, "delete this talk for good")
+        await until(lambda: isinstance(app.screen, ChooseScreen))
+        await pilot.press("1")
+        await until(lambda: "deleted for good" in notes(app))
+        assert {head.id for head in store.heads()} == {talk.id for talk in talks[1:]}
+        assert not app.chat.exchanges
+        await until(lambda: "glaucoma" not in titles(app))
+    store.close()
+    assert b"optic nerve" not in plain_bytes(folder)
+    assert b"Near-sightedness" in plain_bytes(folder)
 
 
 async def test_the_delete_key_on_the_list_deletes_the_talk_under_its_cursor() -> None:
@@ -71,18 +77,14 @@ async def test_the_delete_key_on_the_list_deletes_the_talk_under_its_cursor() ->
         await pilot.press("up", "enter")
         await until(lambda: len(app.chat.history.heads()) == 2)
         assert {head.id for head in app.chat.history.heads()} == {talks[0].id, talks[1].id}
-        assert app.chat._talk is talks[0]  # the one that is open stays
+        assert app.chat.open_talk.talk is talks[0]  # the one that is open stays
         await until(lambda: "What is myopia?" not in shown(app))
 
 
 async def test_a_talk_that_is_being_answered_is_not_deleted() -> None:
     app, _ = with_talks([])
-    engine = scripted(app, ScriptedEngine(["All ", "of it."]))
-    engine.may_write.clear()
     async with app.run_test(size=(110, 30)) as pilot:
-        await until(lambda: app.screen is app.chat)
-        await pilot.press("enter")
-        await until(lambda: bool(app.chat.exchanges) and app.chat.exchanges[0].reply is not None)
+        engine = await hold_an_answer(pilot, app)
         await by_name(pilot, app, "delete this talk for good")
         await until(lambda: "still being written" in notes(app))
         assert len(app.chat.history.heads()) == 1
@@ -115,54 +117,50 @@ async def test_a_talk_gets_another_title_and_never_none() -> None:
         assert talks[1].title == TEXTS[1][0]
 
 
-async def test_pinned_talks_stand_first_and_held_ones_are_kept_as_held() -> None:
-    folder = locations.history_folder() / "00000001"
-    folder.mkdir(parents=True)
-    with Store(folder, KEY) as store:
-        app, talks = with_talks(history=store)
-        async with app.run_test(size=(110, 30)) as pilot:
-            await in_list(pilot, app, talks[0])
-            await pilot.press("insert")
-            await until(lambda: store.open(talks[0].id).pinned)
-            await until(lambda: "Pinned" in notes(app))
-            listed = app.screen.query_one(TalkList)
-            assert str(listed.get_option_at_index(0).prompt) == "pinned"
-            assert listed.get_option_at_index(1).id == talks[0].id
-            await until(lambda: listed.under_cursor == talks[0].id)
-            await pilot.press("ctrl+k")
-            await until(lambda: store.open(talks[0].id).held)
-            await until(lambda: "held" in str(listed.get_option_at_index(1).prompt))
-            await pilot.press("insert")
-            await until(lambda: not store.open(talks[0].id).pinned)
-            assert store.open(talks[0].id).held
-            await open_talk(pilot, app, talks[1])
-            await by_name(pilot, app, "hold this talk")
-            await until(lambda: store.open(talks[1].id).held)
-            await by_name(pilot, app, "pin this talk")
-            await until(lambda: store.open(talks[1].id).pinned)
+async def test_pinned_talks_stand_first_and_held_ones_are_kept_as_held(store: Store) -> None:
+    app, talks = with_talks(history=store)
+    async with app.run_test(size=(110, 30)) as pilot:
+        await in_list(pilot, app, talks[0])
+        await pilot.press("insert")
+        await until(lambda: store.open(talks[0].id).pinned)
+        await until(lambda: "Pinned" in notes(app))
+        listed = app.screen.query_one(TalkList)
+        await until(lambda: titles(app).startswith("pinned\n"))
+        assert listed.get_option_at_index(1).id == talks[0].id
+        await until(lambda: listed.under_cursor == talks[0].id)
+        await pilot.press("ctrl+k")
+        await until(lambda: store.open(talks[0].id).held)
+        await until(lambda: "held" in str(listed.get_option_at_index(1).prompt))
+        await pilot.press("insert")
+        await until(lambda: not store.open(talks[0].id).pinned)
+        assert store.open(talks[0].id).held
+        await open_talk(pilot, app, talks[1])
+        await by_name(pilot, app, "hold this talk")
+        await until(lambda: store.open(talks[1].id).held)
+        await by_name(pilot, app, "pin this talk")
+        await until(lambda: store.open(talks[1].id).pinned)
 
 
 @pytest.mark.parametrize(
     "command",
     ["delete this talk for good", "give this talk another title", "pin this talk", "hold this talk"],
 )
-async def test_where_there_is_no_talk_or_it_can_only_be_read_it_is_said(command: str) -> None:
-    folder = locations.history_folder() / "00000001"
-    folder.mkdir(parents=True)
-    with Store(folder, KEY) as writing:
-        _, talks = with_talks(history=writing)
-        with Store(folder, KEY) as reading:
-            app = with_history(reading)
-            async with app.run_test(size=(110, 30)) as pilot:
-                await open_talk(pilot, app, reading.open(talks[0].id))
-                await by_name(pilot, app, command)
-                await until(lambda: "can be read and not changed" in notes(app))
-                assert app.screen is app.chat
-        app = with_history(writing)
+async def test_where_there_is_no_talk_or_it_can_only_be_read_it_is_said(
+    command: str, store: Store, folder: Path
+) -> None:
+    _, talks = with_talks(history=store)
+    with opened(folder) as reading:
+        app = with_history(reading)
         async with app.run_test(size=(110, 30)) as pilot:
+            await open_talk(pilot, app, reading.open(talks[0].id))
             await by_name(pilot, app, command)
-            await until(lambda: "nothing in this talk yet" in notes(app))
-        assert len(writing.heads()) == 3
+            await until(lambda: "can be read and not changed" in notes(app))
+            assert app.screen is app.chat
+    app = with_history(store)
+    async with app.run_test(size=(110, 30)) as pilot:
+        await by_name(pilot, app, command)
+        await until(lambda: "nothing in this talk yet" in notes(app))
+    assert len(store.heads()) == 3
 
 
 @pytest.mark.parametrize("command", ["find words in all talks", "export this talk or all", "pin this talk"])

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Disk
+from histories import fill
 from people_screens import (
     LOCKED,
     OPEN,
@@ -13,11 +14,12 @@ from people_screens import (
     ask,
     kept,
     locked_profile,
-    stands,
     type_in,
+    unlock,
 )
-from piloting import shown, until
+from piloting import shown, stands, until
 from scripted_engine import ScriptedEngine
+from textual.pilot import Pilot
 
 from ophtimus_edge.history import profiles
 from ophtimus_tui.app import OphtimusApp
@@ -32,6 +34,13 @@ def texts_of_widgets(app: OphtimusApp) -> str:
         for screen in app.screen_stack
         for widget in screen.query("*")
     )
+
+
+async def five_minutes_pass(app: OphtimusApp, pilot: Pilot[None]) -> None:
+    """As if nobody had touched a key for five minutes."""
+    app.people._touched = tuple(clock - 301 for clock in app.people._clocks())  # type: ignore[assignment]
+    app.people.look_at_the_clock()
+    await pilot.pause(0.3)
 
 
 async def test_without_a_passphrase_it_is_hidden_not_locked_and_enter_shows_it() -> None:
@@ -50,9 +59,7 @@ async def test_with_a_passphrase_nothing_is_held_until_it_is_unlocked_and_all_is
     locked_profile()
     app = app_with()
     async with app.run_test(size=SIZE) as pilot:
-        await stands(app, "is locked")
-        await type_in(pilot, PASSPHRASE)
-        await stands(app, LOCKED)
+        await unlock(app, pilot)
         await ask(app, pilot, "What is uveitis?")
         app.chat.box.text = "A question that is begun"
         await pilot.press("f8")
@@ -75,9 +82,7 @@ async def test_a_running_answer_and_what_waits_behind_it_are_stopped_and_kept() 
     engine = ScriptedEngine(["It ", "is ", "long."])
     app = app_with(engine)
     async with app.run_test(size=SIZE) as pilot:
-        await stands(app, "is locked")
-        await type_in(pilot, PASSPHRASE)
-        await stands(app, LOCKED)
+        await unlock(app, pilot)
         engine.may_write.clear()
         for question in ("First", "Second"):
             app.chat.box.text = question
@@ -99,9 +104,7 @@ async def test_a_dialog_over_the_talk_is_closed_too_and_its_question_is_back_aft
     locked_profile()
     app = app_with()
     async with app.run_test(size=SIZE) as pilot:
-        await stands(app, "is locked")
-        await type_in(pilot, PASSPHRASE)
-        await stands(app, LOCKED)
+        await unlock(app, pilot)
         app.chat.box.text = "Call 010-1234-5678"
         await pilot.press("enter")
         await stands(app, "telephone number: 010-1234-5678")
@@ -120,12 +123,10 @@ async def test_when_nobody_is_there_what_has_a_passphrase_is_locked(passphrase: 
     app = app_with(lock_after_minutes=5)
     async with app.run_test(size=SIZE) as pilot:
         if passphrase:
-            await stands(app, "is locked")
-            await type_in(pilot, PASSPHRASE)
-        await stands(app, LOCKED if passphrase else OPEN)
-        app.people._touched = tuple(clock - 301 for clock in app.people._clocks())  # type: ignore[assignment]
-        app.people.look_at_the_clock()
-        await pilot.pause(0.3)
+            await unlock(app, pilot)
+        else:
+            await stands(app, OPEN)
+        await five_minutes_pass(app, pilot)
         if passphrase:
             await stands(app, "The history of Kim is locked")
         else:
@@ -137,30 +138,14 @@ async def test_an_answer_that_is_written_counts_as_somebody() -> None:
     engine = ScriptedEngine()
     app = app_with(engine, lock_after_minutes=5)
     async with app.run_test(size=SIZE) as pilot:
-        await stands(app, "is locked")
-        await type_in(pilot, PASSPHRASE)
-        await stands(app, LOCKED)
+        await unlock(app, pilot)
         engine.may_write.clear()
         await pilot.press("enter")
         await until(lambda: bool(app.chat.serving.unfinished))
-        app.people._touched = tuple(clock - 301 for clock in app.people._clocks())  # type: ignore[assignment]
-        app.people.look_at_the_clock()
-        await pilot.pause(0.3)
+        await five_minutes_pass(app, pilot)
         assert app.screen is app.chat
         engine.may_write.set()
         await until(lambda: not app.chat.serving.unfinished)
-
-
-def fill(folder: Path) -> Path:
-    filler = folder / "filler"
-    with filler.open("ab", buffering=0) as file:
-        for size in (1 << 16, 4096, 1):
-            try:
-                while file.write(bytes(size)) == size:
-                    pass
-            except OSError:
-                pass
-    return filler
 
 
 async def test_a_disk_that_fills_in_mid_answer_ends_nothing_and_loses_nothing(
@@ -185,8 +170,7 @@ async def test_a_disk_that_fills_in_mid_answer_ends_nothing_and_loses_nothing(
         await until(lambda: len(app.chat.exchanges) == 2)
         filler.unlink()
         await until(lambda: not app.chat.serving.unfinished)
-        await stands(app, "Everything is kept again")
-        assert "NOT KEPT" not in shown(app)
+        await stands(app, "Everything is kept again", without=["NOT KEPT"])
     (profile,) = profiles.list_profiles()
     found = kept(profile)
     assert [question for question, _, _ in found] == ["Before it was full", "While it is full"]

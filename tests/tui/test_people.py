@@ -1,6 +1,7 @@
 """The history in the app: whose it is, who can read it, and that what is asked is kept."""
 
 import pytest
+from histories import HOW, opened_profile
 from people_screens import (
     LOCKED,
     OPEN,
@@ -10,16 +11,17 @@ from people_screens import (
     ask,
     kept,
     locked_profile,
-    stands,
+    recovery_key,
     type_in,
+    unlock,
 )
-from piloting import shown, until
+from piloting import stands, until
 from scripted_engine import ScriptedEngine
 
 from ophtimus_edge import locations, settings
 from ophtimus_edge.history import keys, profiles
 from ophtimus_edge.history.draft import Draft
-from ophtimus_edge.history.store import Store
+from ophtimus_edge.history.talk import new_talk
 from ophtimus_edge.models import store
 from ophtimus_tui.app import OphtimusApp
 from ophtimus_tui.screens.form import FormScreen
@@ -99,7 +101,7 @@ async def test_a_second_program_reads_and_says_that_it_keeps_nothing() -> None:
 @pytest.mark.parametrize("language", ["en", "ko"])
 async def test_a_damaged_history_is_said_and_the_app_goes_on_without_it(language: str) -> None:
     profile = profiles.create("Kim")
-    with Store(profile.folder, keys.unlock(profile.key_file)):
+    with opened_profile(profile):
         pass
     (profile.folder / "history.db").write_bytes(b"x" * 8192)
     app = app_with(language=language)
@@ -136,17 +138,14 @@ async def test_the_first_start_makes_a_history_behind_a_passphrase() -> None:
         await type_in(pilot, PASSPHRASE, PASSPHRASE + "x")
         await stands(app, "not the same")
         await type_in(pilot, PASSPHRASE, PASSPHRASE)
-        await stands(app, "The recovery key opens the history")
-        screen = app.screen
-        assert isinstance(screen, FormScreen)
-        recovery = next(word for word in shown(app).split() if word.count("-") == 8)
+        recovery = await recovery_key(app)
+        assert isinstance(app.screen, FormScreen)
         await type_in(pilot, "0000")
         await stands(app, "That is not the last group")
         await pilot.press(*["backspace"] * 4)
         await type_in(pilot, recovery[-4:].lower())
         await stands(app, "The history of Kim is locked")
-        await type_in(pilot, PASSPHRASE)
-        await stands(app, LOCKED)
+        await unlock(app, pilot)
     (profile,) = profiles.list_profiles()
     assert profile.name == "Kim"
     assert keys.unlock(profile.key_file, recovery=recovery) == keys.unlock(profile.key_file, PASSPHRASE)
@@ -178,9 +177,7 @@ async def test_in_the_mode_without_record_nothing_is_written_not_the_draft_eithe
 
 async def test_an_interrupted_answer_is_shown_as_such(home: object) -> None:
     profile = profiles.create("Kim")
-    from histories import HOW, new_talk
-
-    with Store(profile.folder, keys.unlock(profile.key_file)) as history:
+    with opened_profile(profile) as history:
         talk = new_talk()
         question = talk.ask("What is uveitis?")
         history.begin(talk)

@@ -2,7 +2,7 @@
 
 import datetime
 
-from histories import talk_of
+from histories import opened_profile, talk_of
 from people_screens import (
     LOCKED,
     OPEN,
@@ -12,17 +12,17 @@ from people_screens import (
     ask,
     kept,
     locked_profile,
-    stands,
+    recovery_key,
     type_in,
+    unlock,
 )
-from piloting import shown, until
+from piloting import shown, stands, until
 from textual.command import CommandPalette
 from textual.pilot import Pilot
 
 from ophtimus_edge import locations, settings
 from ophtimus_edge.errors import HistoryLockedError
 from ophtimus_edge.history import keys, profiles
-from ophtimus_edge.history.store import Store
 from ophtimus_tui.app import OphtimusApp
 
 
@@ -35,14 +35,6 @@ async def command(app: OphtimusApp, pilot: Pilot[None], words: str) -> None:
     await until(lambda: "No matches" not in shown(app))
     await pilot.press("down", "enter")
     await until(lambda: not isinstance(app.screen, CommandPalette))
-
-
-async def recovery_key(app: OphtimusApp, pilot: Pilot[None]) -> str:
-    """Read the recovery key from the screen, and type its last group."""
-    await stands(app, "The recovery key opens the history")
-    recovery = next(word for word in shown(app).split() if word.count("-") == 8)
-    await type_in(pilot, recovery[-4:])
-    return recovery
 
 
 def opens(profile: profiles.Profile, passphrase: str) -> bool:
@@ -61,7 +53,8 @@ async def test_a_passphrase_is_set_changed_and_removed() -> None:
         await command(app, pilot, "passphrase")
         await stands(app, "Several words that others would not guess")
         await type_in(pilot, PASSPHRASE, PASSPHRASE)
-        recovery = await recovery_key(app, pilot)
+        recovery = await recovery_key(app)
+        await type_in(pilot, recovery[-4:])
         await stands(app, LOCKED)
         assert keys.unlock(profile.key_file, recovery=recovery)
 
@@ -130,9 +123,7 @@ async def test_only_who_can_open_a_history_deletes_it_and_types_its_name() -> No
     profile, _ = locked_profile()
     app = app_with()
     async with app.run_test(size=SIZE) as pilot:
-        await stands(app, "is locked")
-        await type_in(pilot, PASSPHRASE)
-        await stands(app, LOCKED)
+        await unlock(app, pilot)
         await command(app, pilot, "delete this person")
         await stands(app, "Nobody can bring it back")
         await type_in(pilot, "Lee", PASSPHRASE)
@@ -170,7 +161,7 @@ async def test_from_now_on_nothing_is_kept_and_then_again() -> None:
 
 async def test_what_is_too_old_is_named_and_deleted_only_when_that_is_chosen() -> None:
     profile = profiles.create("Kim")
-    with Store(profile.folder, keys.unlock(profile.key_file)) as history:
+    with opened_profile(profile) as history:
         for title, days, held in (("old", 40, False), ("held", 40, True), ("new", 3, False)):
             talk = talk_of(title, "an answer")
             at = datetime.datetime.now().astimezone() - datetime.timedelta(days=days)

@@ -15,6 +15,7 @@ from quiz_screens import (
     row,
     rows,
     shown,
+    stands,
     wrong_digit,
 )
 from textual.widgets import Static
@@ -30,24 +31,23 @@ async def test_a_quiz_from_the_start_page_to_the_score(size: tuple[int, int], la
     t = app.texts
     async with app.run_test(size=size) as pilot:
         await until(lambda: app.quiz._state == "menu")
-        await pilot.pause()
-        assert t("quiz.none_reviewed") in shown(app)
-        assert t("quiz.no_questions_in", language=t("quiz.in_ko")) in shown(app)
+        await stands(app, t("quiz.none_reviewed"), t("quiz.no_questions_in", language=t("quiz.in_ko")))
         await pilot.press("3", "3")  # ten, twenty, five
-        assert t("quiz.how_many", count=5) in shown(app)
+        await stands(app, t("quiz.how_many", count=5))
         await begin(app, pilot)
         for number in range(1, 6):
-            assert f"{number}" in rows(app)[0]
-            for option in question(app).options:
-                assert option in shown(app)
+            await until(lambda number=number: f"{number}" in rows(app)[0])  # type: ignore[misc]
+            await stands(app, *question(app).options)
             is_right = number != 2
             await pilot.press(right_digit(app) if is_right else wrong_digit(app))
             await until(lambda: app.quiz._state == "marked")
-            await pilot.pause()
-            assert ("✓" if is_right else "✗") in shown(app)
-            assert t("quiz.right_option", option="").strip() in shown(app)
-            assert question(app).answer in shown(app)
-            assert t("quiz.not_reviewed") in shown(app)
+            await stands(
+                app,
+                "✓" if is_right else "✗",
+                t("quiz.right_option", option="").strip(),
+                question(app).answer,
+                t("quiz.not_reviewed"),
+            )
             seen = shown(app)
             await pilot.press("pagedown")  # a long explanation goes on there
             await pilot.pause()
@@ -55,16 +55,16 @@ async def test_a_quiz_from_the_start_page_to_the_score(size: tuple[int, int], la
             await pilot.press("enter")
             await until(lambda: app.quiz._state != "marked")
         await until(lambda: app.quiz._state == "end")
-        await pilot.pause()
-        assert t("quiz.score", right=4, answered=5, percent=80) in shown(app)
-        assert t("quiz.again", count=1) in shown(app)
+        await stands(app, t("quiz.score", right=4, answered=5, percent=80), t("quiz.again", count=1))
         await pilot.press("1")  # the wrong one once more
         await until(lambda: app.quiz._state == "question")
         await pilot.press(right_digit(app), "enter")
         await until(lambda: app.quiz._state == "end")
-        await pilot.pause()
-        assert t("quiz.score", right=4, answered=5, percent=80) in shown(app)
-        assert t("quiz.score_again", right=1, answered=1) in shown(app)
+        await stands(
+            app,
+            t("quiz.score", right=4, answered=5, percent=80),
+            t("quiz.score_again", right=1, answered=1),
+        )
         await pilot.press("escape")
         await until(lambda: app.left)
 
@@ -80,8 +80,7 @@ async def test_arrows_and_enter_answer_and_enter_alone_does_not(size: tuple[int,
         assert app.quiz._state == "question"
         await pilot.press(*["down"] * int(right_digit(app)), "enter")
         await until(lambda: app.quiz._state == "marked")
-        await pilot.pause()
-        assert app.texts("quiz.right") in shown(app)
+        await stands(app, app.texts("quiz.right"))
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -151,8 +150,7 @@ async def test_escape_asks_first_shows_the_score_and_loses_nothing() -> None:
         before = question(app)
         await pilot.press("escape")
         await until(lambda: app.quiz._state == "leaving")
-        await pilot.pause()
-        assert "So far 1 of 1 right, and 9 still to answer." in shown(app)
+        await stands(app, "So far 1 of 1 right, and 9 still to answer.")
         await pilot.press("escape")
         await until(lambda: app.quiz._state == "question")
         assert question(app) is before
@@ -172,8 +170,7 @@ async def test_the_model_is_asked_with_the_options_as_they_stand() -> None:
         await pilot.press("f5")
         await until(lambda: len(app.asked) == 1)
         assert app.asked == [choice_prompt(question(app))]
-        for line in app.asked[0].splitlines()[4:]:
-            assert line in shown(app)  # the screen calls the options by the same letters
+        await stands(app, *app.asked[0].splitlines()[4:])  # the screen calls the options by the same letters
         assert app.quiz._state == "question"
         await pilot.press(right_digit(app), "f5")
         await until(lambda: len(app.asked) == 2)
@@ -197,8 +194,7 @@ async def test_another_language_is_there_at_once_and_nothing_else_changes() -> N
 
         app.texts.switch("ko")
         app.quiz.relabel()
-        await pilot.pause()
-        assert "문항 수: 10" in shown(app)
+        await stands(app, "문항 수: 10")
         assert app.quiz.query_one("#actions", ChoiceList).at == 2
         assert all(text.strip(" ▸0123456789") == "" for text in english())
         app.texts.switch("en")
@@ -208,17 +204,13 @@ async def test_another_language_is_there_at_once_and_nothing_else_changes() -> N
         await pilot.press("down", "down")
         app.texts.switch("ko")
         app.quiz.relabel()
-        await pilot.pause()
-        assert "10문항 중 1번" in shown(app)
-        assert "F5 모델에 질문" in shown(app)
+        await stands(app, "10문항 중 1번", "F5 모델에 질문")
         assert question(app) is before
         await pilot.press("enter")
         await until(lambda: app.quiz._state == "marked")
         app.texts.switch("en")
         app.quiz.relabel()
-        await pilot.pause()
-        assert "Not reviewed by a physician." in shown(app)
-        assert "의사" not in shown(app)
+        await stands(app, "Not reviewed by a physician.", without=["의사"])
         assert app.quiz._mark
         assert app.quiz._mark.chosen == 1
 

@@ -83,7 +83,7 @@ def test_an_emergency_with_an_answer_that_was_chosen(
         app.chat.exchanges[0].reply.text = "Rinse. Then 250 mg, **twice a day**."  # type: ignore[union-attr]
         app.chat.exchanges[0].finish()
         await pilot.press("up")
-        app.chat._scroll.scroll_home(animate=False)
+        app.chat.open_talk.view.scroll_home(animate=False)
         await still(pilot)
 
     app = opened(language, "dark", max_tokens=1)

@@ -97,6 +97,7 @@ class OphtimusApp(App[None]):
     async def on_unmount(self) -> None:
         """End the engine with the app, and let go of the history."""
         await asyncio.shield(self._engine.close())
+        await self.chat.serving.ended()
         await asyncio.shield(self.people.close())
 
     async def on_event(self, event: events.Event) -> None:

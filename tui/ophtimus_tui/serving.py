@@ -99,6 +99,7 @@ class Serving:
         self._jobs: deque[Job] = deque()
         self._came = asyncio.Event()
         self._job: Job | None = None
+        self._served: set[asyncio.Task[object]] = set()
         self.role = FREE
         self.settings = Settings()
         self._model: ChosenModel | None = None
@@ -147,6 +148,9 @@ class Serving:
 
     async def serve(self, model: ChosenModel) -> None:
         """Load a model, then answer one question after another, until this is cancelled."""
+        if (task := asyncio.current_task()) is not None:
+            self._served.add(task)
+            task.add_done_callback(self._served.discard)
         self._conversation, self._model = None, model
         # The rules take a fifth of a second to be read: while the model loads, not when the first question is sent.
         asyncio.get_running_loop().run_in_executor(None, _read_rules)
@@ -188,6 +192,11 @@ class Serving:
                 job.exchange.finish()
             if refused and job.exchange.reply is None:  # before it had an answer whose note would say it
                 job.exchange.status(partial(said, refused, self._texts), stops=False)
+
+    async def ended(self) -> None:
+        """Wait for the end of what was cancelled: it still ends the process of a model that it was loading."""
+        if self._served:
+            await asyncio.wait(self._served, timeout=_STOPS_S)
 
     async def warm(self) -> None:
         """Evaluate the role's prompt now, so that the next question evaluates only itself."""

@@ -1,38 +1,24 @@
 """Take one job, do it, say how it went."""
 
-import importlib
 import os
 import sys
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
 from ophtimus_convert.jobs import (
     HEAD,
-    Calibrate,
     Done,
     Event,
-    Fuse,
     Job,
-    Measure,
-    PlanTypes,
     Progress,
-    Quantize,
     Refused,
-    Verify,
 )
 from ophtimus_edge.errors import AdapterError, OphtimusError
 
-# Where each job's work is done; each module brings its own imports, and with them its own memory.
-_MODULES = {
-    "PlanTypes": "llama",
-    "Quantize": "llama",
-    "Fuse": "fuse",
-    "Verify": "verify",
-    "Measure": "measure",
-    "Calibrate": "calibrate",
-}
+Tell = Callable[[int, int, str], None]
 _encoder = msgspec.json.Encoder()
 _lock = threading.Lock()
 
@@ -48,33 +34,37 @@ def progress(done: int, total: int, what: str = "") -> None:
     say(Progress(done, total, what))
 
 
-def perform(job: Job, on_progress: Callable[[int, int, str], None]) -> Event:
-    """Do a job."""
-    if isinstance(job, Fuse):
-        from ophtimus_convert.worker.fuse import fuse
+def work_on(kind: str) -> Callable[[Any, Tell], Event | None]:
+    """What does a kind of job, named as its type; it gives the job's last event, None where that is Done.
 
-        fuse(job, on_progress)
-    elif isinstance(job, Verify):
-        from ophtimus_convert.worker.verify import verify
+    The module is imported here: each brings its own imports, and with them its own memory.
+    """
+    match kind:
+        case "Fuse":
+            from ophtimus_convert.worker.fuse import fuse
 
-        return verify(job, on_progress)
-    elif isinstance(job, Measure):
-        from ophtimus_convert.worker.measure import measure
+            return fuse
+        case "Verify":
+            from ophtimus_convert.worker.verify import verify
 
-        return measure(job)
-    elif isinstance(job, PlanTypes):
-        from ophtimus_convert.worker.llama import plan_types
+            return verify
+        case "Measure":
+            from ophtimus_convert.worker.measure import measure
 
-        return plan_types(job)
-    elif isinstance(job, Quantize):
-        from ophtimus_convert.worker.llama import quantize
+            return lambda job, _tell: measure(job)
+        case "PlanTypes":
+            from ophtimus_convert.worker.llama import plan_types
 
-        quantize(job, on_progress)
-    elif isinstance(job, Calibrate):
-        from ophtimus_convert.worker.calibrate import calibrate
+            return lambda job, _tell: plan_types(job)
+        case "Quantize":
+            from ophtimus_convert.worker.llama import quantize
 
-        calibrate(job, on_progress)
-    return Done()
+            return quantize
+        case "Calibrate":
+            from ophtimus_convert.worker.calibrate import calibrate
+
+            return calibrate
+    raise KeyError(kind)
 
 
 def _end_with_parent() -> None:
@@ -97,12 +87,12 @@ def _read(size: int) -> bytes:
 
 def main() -> int:
     """Do the job of standard input's frame, whose kind is named beforehand; returns the exit code."""
-    importlib.import_module(f"ophtimus_convert.worker.{_MODULES[sys.argv[1]]}")
+    do = work_on(sys.argv[1])
     (length,) = HEAD.unpack(_read(HEAD.size))
     job = msgspec.json.decode(_read(length), type=Job)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        say(perform(job, progress))
+        say(do(job, progress) or Done())
     except OphtimusError as error:
         say(Refused(error.message, error.hint, isinstance(error, AdapterError)))
         return 1

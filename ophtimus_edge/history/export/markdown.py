@@ -4,7 +4,6 @@ import datetime
 import re
 from collections.abc import Iterator, Sequence
 
-from ophtimus_edge import __version__
 from ophtimus_edge.history.demonstration import is_demonstration
 from ophtimus_edge.history.export.shown import (
     Shown,
@@ -13,9 +12,11 @@ from ophtimus_edge.history.export.shown import (
     flag_title,
     marks,
     moment,
+    opening,
     origin,
     question_title,
     shown,
+    talk_title,
 )
 from ophtimus_edge.history.talk import Reply, Talk
 from ophtimus_edge.history.texts import Sentences
@@ -28,19 +29,15 @@ _MARKS = re.compile(r"([\\`*_\[\]<>&~#|$])")
 def render(talks: Sequence[Talk], language: str, at: datetime.datetime) -> bytes:
     """Talks as a Markdown document."""
     say = Sentences(language)
-    parts = [
-        f"# {say('title')}",
-        say("exported", at=moment(at), version=__version__, count=len(talks)),
-        f"**{say('not_advice')}**",
-        f"{say('not_record')} {say('identifying')} {say('shown_only')}",
-    ]
+    over = opening(talks, say, at)
+    parts = [f"# {over.title}", over.exported, f"**{over.warning}**", over.notes]
     for talk in talks:
         parts += _talk(talk, say)
     return (sanitize("\n\n".join(parts)) + "\n").encode()
 
 
 def _talk(talk: Talk, say: Sentences) -> Iterator[str]:
-    yield f"## {_line(talk.title or say('untitled'))}"
+    yield f"## {_line(talk_title(talk, say))}"
     yield _line(marks(talk, say))
     items = shown(talk)
     if not items:

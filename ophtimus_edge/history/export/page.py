@@ -6,7 +6,6 @@ What people and models wrote is escaped and stands as it was written; no rendere
 import datetime
 from collections.abc import Iterator, Sequence
 
-from ophtimus_edge import __version__
 from ophtimus_edge.history.demonstration import is_demonstration
 from ophtimus_edge.history.export.shown import (
     Shown,
@@ -15,9 +14,11 @@ from ophtimus_edge.history.export.shown import (
     flag_title,
     marks,
     moment,
+    opening,
     origin,
     question_title,
     shown,
+    talk_title,
 )
 from ophtimus_edge.history.paper import escaped, page, words
 from ophtimus_edge.history.talk import Reply, Talk
@@ -45,19 +46,20 @@ th { width: 30%; font-weight: normal; color: #333; }
 def render(talks: Sequence[Talk], language: str, at: datetime.datetime) -> bytes:
     """Talks as an HTML page."""
     say = Sentences(language)
+    over = opening(talks, say, at)
     parts = [
-        f"<h1>{escaped(say('title'))}</h1>",
-        f"<p class=small>{escaped(say('exported', at=moment(at), version=__version__, count=len(talks)))}</p>",
-        f"<p class=warning>{escaped(say('not_advice'))}</p>",
-        f"<p>{escaped(say('not_record'))} {escaped(say('identifying'))} {escaped(say('shown_only'))}</p>",
+        f"<h1>{escaped(over.title)}</h1>",
+        f"<p class=small>{escaped(over.exported)}</p>",
+        f"<p class=warning>{escaped(over.warning)}</p>",
+        f"<p>{escaped(over.notes)}</p>",
     ]
     for talk in talks:
         parts += _talk(talk, say)
-    return page(say("title"), say.language, _STYLE, parts).encode()
+    return page(over.title, say.language, _STYLE, parts).encode()
 
 
 def _talk(talk: Talk, say: Sentences) -> Iterator[str]:
-    yield f"<h2>{escaped(talk.title or say('untitled'))}</h2>"
+    yield f"<h2>{escaped(talk_title(talk, say))}</h2>"
     yield f"<p class=small>{escaped(marks(talk, say))}</p>"
     items = shown(talk)
     if not items:

@@ -1,11 +1,27 @@
 """What a talk shows, in the order of the page: what Markdown, CSV and HTML have in common."""
 
 import datetime
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from ophtimus_edge import specialties
+from ophtimus_edge import __version__, specialties
 from ophtimus_edge.history.talk import Flag, Question, Reply, Talk
 from ophtimus_edge.history.texts import Sentences
+
+
+class Opening(NamedTuple):
+    """The sentences over all talks, in their order.
+
+    Attributes:
+        exported: when, by which release, and how many talks.
+        warning: that no answer is medical advice.
+        notes: what the export is not, and what of the talks it has.
+    """
+
+    title: str
+    exported: str
+    warning: str
+    notes: str
 
 
 class Shown(NamedTuple):
@@ -24,6 +40,16 @@ class Shown(NamedTuple):
     reply: Reply | None
     version: tuple[int, int]
     dropped: list[str]
+
+
+def opening(talks: Sequence[Talk], say: Sentences, at: datetime.datetime) -> Opening:
+    """What is said before the first talk."""
+    return Opening(
+        say("title"),
+        say("exported", at=moment(at), version=__version__, count=len(talks)),
+        say("not_advice"),
+        f"{say('not_record')} {say('identifying')} {say('shown_only')}",
+    )
 
 
 def shown(talk: Talk) -> list[Shown]:
@@ -101,6 +127,11 @@ def role_title(role: str, language: str) -> str:
     """A role's name on the screen; a role of another release as it is."""
     known = specialties.roles().get(role)
     return known.title[language] if known else role
+
+
+def talk_title(talk: Talk, say: Sentences) -> str:
+    """A talk's title; words in its place where it has none."""
+    return talk.title or say("untitled")
 
 
 def marks(talk: Talk, say: Sentences) -> str:

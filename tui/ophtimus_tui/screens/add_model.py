@@ -6,11 +6,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual import on, work
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from ophtimus_edge.errors import InvalidModelError, OphtimusError
@@ -19,10 +16,9 @@ from ophtimus_edge.models.installing import Added
 from ophtimus_edge.text import sanitize
 from ophtimus_tui.error_texts import said
 from ophtimus_tui.model_rows import line
+from ophtimus_tui.screens.pick import PickScreen
 from ophtimus_tui.sizes import size
 from ophtimus_tui.texts import Texts
-from ophtimus_tui.widgets.key_line import KeyLine
-from ophtimus_tui.widgets.path_box import PathBox
 from ophtimus_tui.widgets.place_tree import PlaceTree, models
 from ophtimus_tui.widgets.work_line import WorkLine
 
@@ -31,25 +27,16 @@ class _StoppedError(Exception):
     """Raised in the thread that copies, where it tells how far it is."""
 
 
-class AddModelScreen(ModalScreen[Added | None]):
+class AddModelScreen(PickScreen[Added]):
     """Dismissed with what was added, or None. A copy that was stopped goes on with the same path."""
 
     DEFAULT_CSS = """
-    AddModelScreen { align: center middle; }
-    AddModelScreen > Vertical {
-        width: 100; max-width: 100%; height: 30; max-height: 100%; border: round $primary;
-        background: $surface;
-    }
-    AddModelScreen .line { height: auto; padding: 0 1; }
     AddModelScreen #said { height: auto; padding: 0 1; display: none; }
     AddModelScreen #said.shown { display: block; }
     AddModelScreen #said.error { color: $error; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "back", show=False, priority=True),
-        Binding("f5", "look_again", show=False, priority=True),
         Binding("f2", "add", show=False, priority=True),
-        Binding("down", "focus_next", show=False),
     ]
 
     @dataclass
@@ -67,34 +54,23 @@ class AddModelScreen(ModalScreen[Added | None]):
         result: Added | OphtimusError | None
 
     def __init__(self, texts: Texts) -> None:
-        super().__init__()
-        self._texts = texts
+        self._work = WorkLine(texts)
+        self._said = Static("", id="said", markup=False)
+        super().__init__(
+            texts,
+            models,
+            self._work,
+            self._said,
+            title="models.add_title",
+            placeholder="models.add_placeholder",
+            nothing="models.tree_empty",
+            take=("models.key_add_this", "screen.add"),
+        )
         self._stop = threading.Event()
         self._copying = False
         self._done = 0
         self._error: OphtimusError | None = None
         self._kept = False
-        self._title = Static("", classes="line", markup=False)
-        self._box = PathBox()
-        self._tree = PlaceTree(texts, models, "models.tree_empty")
-        self._work = WorkLine(texts)
-        self._said = Static("", id="said", markup=False)
-        self._keys = KeyLine()
-
-    def compose(self) -> ComposeResult:
-        """The box, the tree, how far the copy is, what came of it, the keys."""
-        with Vertical():
-            yield self._title
-            yield self._box
-            yield self._tree
-            yield self._work
-            yield self._said
-            yield self._keys
-
-    def on_mount(self) -> None:
-        """Put the cursor into the box."""
-        self.relabel()
-        self._box.focus()
 
     def on_unmount(self) -> None:
         """Stop a copy under way; its thread ends with its next chunk."""
@@ -103,17 +79,10 @@ class AddModelScreen(ModalScreen[Added | None]):
     def relabel(self) -> None:
         """Write everything in the language that is chosen now."""
         texts = self._texts
-        self._title.update(texts("models.add_title"))
-        self._box.placeholder = texts("models.add_placeholder")
-        self._tree.relabel()
+        super().relabel()
         self._work.relabel(texts("models.copying"))
-        stop = texts("models.key_stop" if self._copying else "models.key_close")
-        self._keys.show(
-            [(stop, "screen.back")] if self._copying else [
-                (texts("models.key_pick"), "screen.to_tree"), (texts("models.key_add_this"), "screen.add"),
-                (texts("models.key_look"), "screen.look_again"), (stop, "screen.back"),
-            ]
-        )  # fmt: skip
+        if self._copying:
+            self._keys.show([(texts("models.key_stop"), "screen.back")])
         if self._error is not None:
             self._say(said(self._error, texts))
         elif self._kept:
@@ -139,21 +108,17 @@ class AddModelScreen(ModalScreen[Added | None]):
         self._work.begin(self._texts("models.copying"))
         self._copy(self._box.path)
 
-    def action_to_tree(self) -> None:
-        """Give the tree the keys."""
-        self._tree.focus()
-
     def action_look_again(self) -> None:
         """Read anew which sticks there are."""
         if not self._copying:
-            self._tree.look_again()
+            super().action_look_again()
 
     def action_back(self) -> None:
         """Stop the copy; where none is under way, close."""
         if self._copying:
             self._stop.set()
         else:
-            self.dismiss(None)
+            super().action_back()
 
     @work(thread=True)
     def _copy(self, path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
 from typing import ClassVar, NamedTuple
 
 from textual import on, work
@@ -12,13 +11,12 @@ from textual.containers import Horizontal, Vertical
 from textual.geometry import Size
 from textual.widgets import OptionList
 
-from ophtimus_edge.conversation import clean_question
 from ophtimus_edge.engine.client import Engine
-from ophtimus_edge.errors import HistoryError, QuestionError, TalkNotFoundError
+from ophtimus_edge.errors import HistoryError
 from ophtimus_edge.history.beside import Beside
 from ophtimus_edge.history.draft import Draft
 from ophtimus_edge.history.keeping import History
-from ophtimus_edge.history.talk import Talk, new_talk
+from ophtimus_edge.history.talk import new_talk
 from ophtimus_edge.models.store import ChosenModel
 from ophtimus_edge.settings import Settings
 from ophtimus_edge.specialties import role_named
@@ -27,9 +25,9 @@ from ophtimus_tui import clipboard
 from ophtimus_tui.composing import Composing
 from ophtimus_tui.error_texts import said
 from ophtimus_tui.keys import APP_ACTIONS, CHAT
-from ophtimus_tui.screens.confirm import ConfirmScreen
-from ophtimus_tui.screens.pointed_out import sendable
+from ophtimus_tui.open_talk import OpenTalk
 from ophtimus_tui.screens.talk_commands import TalkCommands
+from ophtimus_tui.sending import Sending
 from ophtimus_tui.serving import Job, Kind, Serving
 from ophtimus_tui.texts import Texts
 from ophtimus_tui.widgets.ask_box import AskBox
@@ -37,7 +35,6 @@ from ophtimus_tui.widgets.exchange import Exchange
 from ophtimus_tui.widgets.foot import Foot
 from ophtimus_tui.widgets.key_line import KeyLine
 from ophtimus_tui.widgets.pressable import Pressable
-from ophtimus_tui.widgets.talk_list import TalkList
 from ophtimus_tui.widgets.talk_view import TalkView
 from ophtimus_tui.widgets.top_line import TopLine
 
@@ -94,30 +91,29 @@ class ChatScreen(TalkCommands):
         self._texts = texts
         self.model = model
         self._keeping = keeping
-        self._leaving = False
-        self._times_left = 0
         self._mounted = asyncio.Event()
         self._unkept: HistoryError | None = None
         self._settings = Settings()
-        self._talk: Talk = new_talk()
-        self._state = ""
         self._listing = False
         self._listing_asked: bool | None = None
-        self._asking = asyncio.Lock()
         # Kept, not looked up: the engine's last events may arrive while the screen is being taken down.
         self._top = TopLine()
-        self._scroll = TalkView(texts, self._talk)
         self.composing = Composing(texts)
         self.box = self.composing.box
         self._foot = Foot(texts)
         self._keys = KeyLine()
         self._keys.id = "keys"
-        self._list = TalkList(texts)
         self.serving = Serving(
             engine, None, texts,
-            show_state=self._show_state, show_memory=self._foot.meter.show, placed=self._placed, say=self.say,
-            unkept=self._refused, kept=self.relabel_keeping,
+            show_state=self._show_state, show_memory=self._foot.meter.show, say=self.say, kept=self.relabel_keeping,
+            placed=lambda exchange: self.open_talk.placed(exchange),
+            unkept=lambda job, error: self.sending.refused(job, error),
         )  # fmt: skip
+        self.open_talk = OpenTalk(
+            texts, self.composing, self.serving, opened=self.relabel, kept=self.relabel_keeping
+        )
+        self._view, self._list = self.open_talk.view, self.open_talk.list
+        self.sending = Sending(texts, self.composing, self.open_talk, self.serving, sent=self.relabel)
 
     def compose(self) -> ComposeResult:
         """Top line, talks beside the talk, question box, foot."""
@@ -126,7 +122,7 @@ class ChatScreen(TalkCommands):
         with Horizontal(id="middle"):
             yield self._list
             with Vertical():
-                yield self._scroll
+                yield self._view
                 yield self.box
         yield self._foot
         yield self._keys
@@ -146,12 +142,7 @@ class ChatScreen(TalkCommands):
         """Take the settings that concern this screen."""
         self._settings = self.serving.settings = settings
         self.serving.role = settings.role
-        self._scroll.details = settings.shows_details(settings.role)
-
-    @property
-    def history(self) -> History | None:
-        """Where the talks are kept; None while it is opened, and where it is closed."""
-        return self.serving.history
+        self._view.details = settings.shows_details(settings.role)
 
     async def take_up(self, history: History, draft: Draft | None = None, talk_id: str = "") -> None:
         """Answer from now on, and keep it.
@@ -161,26 +152,19 @@ class ChatScreen(TalkCommands):
             talk_id: the talk to open; "" for a new one.
         """
         await self._mounted.wait()
-        self._leaving = False
-        await self.composing.take_up(draft)
+        await self.sending.take_up(draft)
         self.serving.history = history
         self.relabel_keeping()
         if talk_id:
-            await self._open_kept(talk_id)
+            await self.open_talk.open_kept(talk_id)
         else:
-            self._list_talks()
+            self.open_talk.list_talks()
 
     async def leave(self) -> Left:
         """Stop everything, keep what there is, and hold nothing of it any more."""
-        self._leaving, self.owner = True, None
-        async with self._asking:  # what is just being sent goes back into the box
-            await self.serving.leave()
-        text = await self.composing.leave()
-        self._times_left += 1
-        talk_id = self._talk.id if self._talk.questions else ""
-        self._talk = new_talk()
-        await self._scroll.show(self._talk)
-        self._list.show([], self._talk)
+        self.owner = None
+        text = await self.sending.leave()
+        talk_id = await self.open_talk.leave()
         self.clear_selection()
         self.serving.remember(0)
         return Left(talk_id, text)
@@ -188,7 +172,7 @@ class ChatScreen(TalkCommands):
     @property
     def exchanges(self) -> list[Exchange]:
         """What stands in the talk, top to bottom."""
-        return self._scroll.exchanges
+        return self._view.exchanges
 
     def relabel(self) -> None:
         """Write everything that is the app's own anew, in the language that is spoken now."""
@@ -196,9 +180,9 @@ class ChatScreen(TalkCommands):
         self.composing.relabel()
         self._show_keys()
         self.serving.relabel()
-        self._scroll.relabel()
+        self._view.relabel()
         self.relabel_keeping()
-        self._list_talks()
+        self.open_talk.list_talks()
 
     def relabel_keeping(self) -> None:
         """Say anew what becomes of what is asked, and in the talk when it changes."""
@@ -227,34 +211,11 @@ class ChatScreen(TalkCommands):
     @on(AskBox.Sent)
     def sent(self, sent: AskBox.Sent) -> None:
         """Put a question at the end of the talk, once nothing in it names a patient unseen."""
-        self._ask(sent.question)
+        self._send(sent.question)
 
     @work
-    async def _ask(self, written: str) -> None:
-        self.composing.hold(written)
-        times_left = self._times_left
-        async with self._asking:  # one behind the other, in the order of the keys
-            if times_left != self._times_left:
-                return  # it was kept with the draft
-            await self._place(written)
-        self.composing.release(written)
-
-    async def _place(self, written: str) -> None:
-        try:
-            question = clean_question(written)
-        except QuestionError:
-            return  # nothing but blanks and control characters
-        allowed = None if self._leaving else await sendable(self.app, self._texts, question)
-        if allowed is None or self._leaving:
-            self.box.put_back(written)
-            return
-        edited, instead_of = self.composing.sent(), None
-        if edited is not None and edited.place is not None and not self._busy_from(edited):
-            instead_of = edited.place
-            await self._scroll.clear_from(edited)
-        exchange = await self._scroll.add(allowed)
-        self.relabel()
-        self.serving.put(Job(exchange, self._talk, "ask", instead_of))
+    async def _send(self, written: str) -> None:
+        await self.sending.send(written)
 
     def open_model(self, model: ChosenModel) -> None:
         """Load a model in the place of the one that is there; the talk stays."""
@@ -273,73 +234,9 @@ class ChatScreen(TalkCommands):
     # What serving tells
 
     def _show_state(self, state: str) -> None:
-        self._state = state
         warning = self._texts("chat.demonstration") if self.model.demonstration else ""
         role = role_named(self.serving.role).title[self._texts.language]
         self._top.show(f"{self.model.name} · {self.model.level}", state, role, warning)
-
-    def _placed(self, exchange: Exchange) -> None:
-        """An exchange has its place: say which of the earlier ones no longer fit."""
-        self._list_talks()
-        self._scroll.mark_dropped(exchange)
-
-    def _refused(self, job: Job, error: HistoryError) -> None:
-        """A question could not be kept: it goes back into the box, or is asked all the same."""
-        if self._leaving:
-            self.box.put_back(job.exchange.question)
-        else:
-            self.composing.hold(job.exchange.question)
-            self._ask_unkept(job, error)
-
-    @work
-    async def _ask_unkept(self, job: Job, error: HistoryError) -> None:
-        question, times_left = job.exchange.question, self._times_left
-        async with self._asking:
-            if times_left != self._times_left:
-                return  # it was kept with the draft
-            anyway: bool | None = False
-            if isinstance(error, TalkNotFoundError):  # deleted: nothing of it may come back
-                self._notify_of(error)
-            else:
-                anyway = await self.app.push_screen_wait(
-                    ConfirmScreen(
-                        lambda: "\n\n".join([said(error, self._texts), self._texts("chat.unkept")]),
-                        lambda: self._texts("chat.unkept_send"),
-                        lambda: self._texts("chat.unkept_back"),
-                    )
-                )
-            if anyway and not self._leaving:
-                job.accepted = True
-                job.exchange.status(lambda: self._texts("chat.waiting"))
-                self.serving.put(job)
-            else:
-                if job.exchange.is_attached:
-                    await job.exchange.remove()
-                self.box.put_back(question)
-            self.composing.release(question)
-
-    @work(exclusive=True, group="heads")
-    async def _list_talks(self) -> None:
-        if (history := self.history) is None:
-            return
-        try:
-            heads = await asyncio.to_thread(history.heads)
-        except HistoryError as error:
-            self._notify_of(error)
-            return
-        if history is self.history:
-            self._list.show(heads, self._talk)
-
-    def _notify_of(self, error: HistoryError) -> None:
-        self.notify(said(error, self._texts), severity="warning", markup=False)
-
-    @work(group="keep")
-    async def _keep(self, keep: Callable[[], None]) -> None:
-        try:
-            await asyncio.to_thread(keep)
-        except HistoryError as error:
-            self._notify_of(error)
-        self.relabel_keeping()
 
     def say(self, say: Callable[[], str]) -> None:
         """Put a sentence of the app's own into the talk.
@@ -347,7 +244,7 @@ class ChatScreen(TalkCommands):
         Args:
             say: gives it in the language that is spoken when it is asked.
         """
-        self._scroll.say(say)
+        self._view.say(say)
 
     # Commands
 
@@ -365,13 +262,13 @@ class ChatScreen(TalkCommands):
     def action_scroll(self, pages: int) -> None:
         """Move the talk by pages; the question box keeps the cursor."""
         if pages < 0:
-            self._scroll.scroll_page_up()
+            self._view.scroll_page_up()
         else:
-            self._scroll.scroll_page_down()
+            self._view.scroll_page_down()
 
     def action_again(self) -> None:
         """Answer the chosen question again, with chance; where it never got words, as it was asked."""
-        chosen = self._scroll.chosen
+        chosen = self._view.chosen
         reply = chosen.reply if chosen else None
         if chosen and chosen.place is None:
             self._answer_more("ask")  # refused before it had a place
@@ -380,7 +277,7 @@ class ChatScreen(TalkCommands):
 
     def action_go_on(self) -> None:
         """Go on with an answer that was cut short or stopped."""
-        chosen = self._scroll.chosen
+        chosen = self._view.chosen
         reply = chosen.reply if chosen else None
         if reply is None or reply.finish not in {"length", "cancelled"} or not reply.ids:
             return
@@ -390,43 +287,39 @@ class ChatScreen(TalkCommands):
 
     @work
     async def _answer_more(self, kind: Kind) -> None:
-        chosen = self._scroll.chosen
-        if chosen is None or self._busy_from(chosen):
+        chosen = self._view.chosen
+        if chosen is None or self.open_talk.busy_from(chosen):
             return
-        if following := self._scroll.after(chosen):
-            await self._scroll.clear_from(following)
+        if following := self._view.after(chosen):
+            await self._view.clear_from(following)
         chosen.status(lambda: self._texts("chat.waiting"))
-        self.serving.put(Job(chosen, self._talk, kind))
+        self.serving.put(Job(chosen, self.open_talk.talk, kind))
 
     def action_edit(self) -> None:
         """Put the chosen question into the box, to be asked in its own place; in the list, name the talk."""
         if self._list.has_focus:
             self.action_rename()
             return
-        chosen = self._scroll.chosen
-        if chosen is not None and not self._busy_from(chosen):
+        chosen = self._view.chosen
+        if chosen is not None and not self.open_talk.busy_from(chosen):
             self.composing.write(chosen.question, editing=chosen)
 
     def action_keep(self) -> None:
         """Keep the chosen exchange always, or no longer."""
-        chosen = self._scroll.chosen
-        if chosen and chosen.reply and chosen.place:
-            chosen.reply.keep = not chosen.reply.keep
-            if self.history is not None:
-                self._keep(partial(self.history.keep_reply, self._talk, chosen.place, chosen.reply))
-            chosen.relabel()
+        if chosen := self._view.chosen:
+            self.open_talk.keep_always(chosen)
 
     def action_raw(self) -> None:
         """Show all answers as they were written, or with their formatting."""
-        self._scroll.raw = not self._scroll.raw
+        self._view.raw = not self._view.raw
 
     def action_details(self) -> None:
         """Show the details of all answers, or one word."""
-        self._scroll.details = not self._scroll.details
+        self._view.details = not self._view.details
 
     def action_copy(self) -> None:
         """Copy what is marked, or the source of the chosen answer."""
-        chosen = self._scroll.chosen
+        chosen = self._view.chosen
         text = sanitize(self.get_selected_text() or (chosen.answer if chosen else ""))
         if text:
             self.app.copy_to_clipboard(text)  # through the terminal
@@ -435,7 +328,7 @@ class ChatScreen(TalkCommands):
 
     def action_version(self, by: int) -> None:
         """Turn the chosen exchange to another version."""
-        if chosen := self._scroll.chosen:
+        if chosen := self._view.chosen:
             self._turn(chosen, by)
 
     def action_talks(self) -> None:
@@ -443,19 +336,19 @@ class ChatScreen(TalkCommands):
         self._listing_asked = not (self._listing and self._list.has_focus)
         self._fold(self.size)
         if self._listing:
-            self._list_talks()
+            self.open_talk.list_talks()
             self._list.focus()
         else:
             self.box.focus()
 
     async def action_new(self) -> None:
         """Begin a new talk; the one that is there stays in the list."""
-        await self._open(new_talk())
+        await self.open_talk.open(new_talk())
 
     async def set_role(self, role: str) -> None:
         """Answer in another role from now on."""
         self.serving.role = role
-        self._scroll.details = self._settings.shows_details(role)
+        self._view.details = self._settings.shows_details(role)
         self.serving.relabel()
         await self.serving.warm()
 
@@ -464,37 +357,8 @@ class ChatScreen(TalkCommands):
     @on(OptionList.OptionSelected, "TalkList")
     async def _talk_selected(self, event: OptionList.OptionSelected) -> None:
         if event.option_id:
-            await self._open_kept(event.option_id)
+            await self.open_talk.open_kept(event.option_id)
         self.box.focus()
-
-    async def _open_kept(self, talk_id: str) -> None:
-        """Open a talk of the history; the one that is being answered is open already."""
-        here = [self._talk, *(job.talk for job in self.serving.unfinished)]
-        talk = next((one for one in here if one.id == talk_id), None)
-        if talk is None and self.history is not None:
-            try:
-                talk = await asyncio.to_thread(self.history.open, talk_id)
-            except HistoryError as error:
-                self._notify_of(error)
-        if talk is not None:
-            await self._open(talk)
-
-    async def _open(self, talk: Talk) -> None:
-        if not self._talk.questions and not talk.questions:
-            self.box.focus()
-            return
-        self._talk = talk
-        self.composing.leave_editing(changes=True)
-        await self._show_path()
-        self.relabel()
-        self.box.focus()
-
-    async def _show_path(self) -> None:
-        await self._scroll.show(self._talk, self.serving.unfinished)
-        taken = 0
-        if (exchanges := self.exchanges) and (reply := exchanges[-1].reply):
-            taken = reply.prompt_tokens + reply.completion_tokens
-        self.serving.remember(taken)
 
     @on(Exchange.Turned)
     def _turned(self, event: Exchange.Turned) -> None:
@@ -502,20 +366,7 @@ class ChatScreen(TalkCommands):
 
     @work
     async def _turn(self, exchange: Exchange, by: int) -> None:
-        place = exchange.place
-        if place is None or self._busy_from(exchange):
-            return
-        at = self.exchanges.index(exchange)
-        if len(place.replies) > 1:
-            self._talk.show_reply(place, by)
-        elif len(self._talk.branches(place.after)) > 1:
-            self._talk.show_branch(place, by)
-        else:
-            return
-        if self.history is not None:
-            self._keep(partial(self.history.keep_view, self._talk))
-        await self._show_path()
-        self.exchanges[at].focus()
+        await self.open_talk.turn(exchange, by)
 
     @on(TalkView.Left)
     def _typed(self, event: TalkView.Left) -> None:
@@ -531,8 +382,3 @@ class ChatScreen(TalkCommands):
     @on(Pressable.Pressed)
     async def _pressed(self, event: Pressable.Pressed) -> None:
         await self.run_action("app.roles" if event.pressable.id == "role" else "app.language")
-
-    def _busy_from(self, exchange: Exchange) -> bool:
-        """Whether it or one after it is being answered, or waits for that."""
-        behind = self._scroll.from_on(exchange)
-        return any(job.exchange in behind for job in self.serving.unfinished)

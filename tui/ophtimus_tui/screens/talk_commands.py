@@ -15,12 +15,11 @@ from ophtimus_edge.history.talk import Flag, Talk, new_talk, now
 from ophtimus_tui.error_texts import said
 from ophtimus_tui.keys import APP_ACTIONS, CHAT, TALK_LIST
 from ophtimus_tui.model_rows import line
+from ophtimus_tui.open_talk import OpenTalk
 from ophtimus_tui.screens.confirm import ConfirmScreen
 from ophtimus_tui.serving import Serving
 from ophtimus_tui.texts import Texts
 from ophtimus_tui.widgets.key_line import KeyLine
-from ophtimus_tui.widgets.talk_list import TalkList
-from ophtimus_tui.widgets.talk_view import TalkView
 
 if TYPE_CHECKING:
     from ophtimus_edge.history.profiles import Profile
@@ -41,26 +40,15 @@ class TalkCommands(Screen[None]):
 
     owner: "tuple[Profile, bytes] | None" = None
     serving: Serving
+    open_talk: OpenTalk
     _texts: Texts
-    _talk: Talk
-    _scroll: TalkView
-    _list: TalkList
     _keys: KeyLine
     _in_list = False  # whether the line of keys is that of the list
-
-    # What the chat screen has
-
-    async def _open(self, talk: Talk) -> None:
-        raise NotImplementedError
-
-    def _list_talks(self) -> object:
-        """Write the list of talks anew."""
-        raise NotImplementedError
 
     @property
     def history(self) -> History | None:
         """Where the talks are kept; None while it is opened, and where it is closed."""
-        raise NotImplementedError
+        return self.serving.history
 
     # The line of keys
 
@@ -68,12 +56,12 @@ class TalkCommands(Screen[None]):
     @on(DescendantBlur)
     def _change_keys(self) -> None:
         """Change the line with the cursor's coming and going, and never else: a click must not find it moved."""
-        if self._list.has_focus != self._in_list:
+        if self.open_talk.list.has_focus != self._in_list:
             self._show_keys()
 
     def _show_keys(self) -> None:
         """Show the keys of the list while it has the cursor, else those of the talk."""
-        self._in_list = self._list.has_focus
+        self._in_list = self.open_talk.list.has_focus
         keys = TALK_LIST if self._in_list else CHAT
         self._keys.show(
             [
@@ -104,10 +92,10 @@ class TalkCommands(Screen[None]):
             talk.show_message(hit.message_id)
             if before != [(one.id, one.shown) for one in talk.path()] and not history.read_only:
                 await self._did(partial(history.keep_view, talk))
-        await self._open(talk)
-        for exchange in self._scroll.exchanges:
+        await self.open_talk.open(talk)
+        for exchange in self.open_talk.view.exchanges:
             if (place := exchange.place) and hit.message_id in {place.id, *(one.id for one in place.replies)}:
-                self._scroll.release_anchor()
+                self.open_talk.view.release_anchor()
                 exchange.focus(scroll_visible=False)
                 exchange.scroll_visible(top=True, animate=False)
 
@@ -118,7 +106,7 @@ class TalkCommands(Screen[None]):
         """Say what is amiss with the chosen answer, or that nothing is."""
         from ophtimus_tui.screens.flag import FlagScreen
 
-        chosen = self._scroll.chosen
+        chosen = self.open_talk.view.chosen
         if chosen is None or chosen.place is None or (reply := chosen.reply) is None:
             self._tell("history.no_answer")
             return
@@ -127,14 +115,14 @@ class TalkCommands(Screen[None]):
         if reply.finish == "writing" or any(job.exchange is chosen for job in self.serving.unfinished):
             self._tell("history.still_written")
             return
-        talk, place = self._talk, chosen.place
+        talk, place = self.open_talk.talk, chosen.place
         flagging = await self.app.push_screen_wait(FlagScreen(self._texts, reply.flag))
         if flagging is None:
             return
         before, reply.flag = reply.flag, _flag(flagging)
         if not await self._did(partial(history.keep_reply, talk, place, reply)):
             reply.flag = before
-        for exchange in self._scroll.exchanges:
+        for exchange in self.open_talk.view.exchanges:
             if exchange.place is place:
                 exchange.relabel()
 
@@ -161,11 +149,11 @@ class TalkCommands(Screen[None]):
         )
         if not sure or any(job.talk.id == talk.id for job in self.serving.unfinished):
             return
-        if talk.id == self._talk.id:
-            await self._open(new_talk())
+        if talk.id == self.open_talk.talk.id:
+            await self.open_talk.open(new_talk())
         if await self._did(partial(history.delete, [talk.id])):
             self._tell("history.deleted", severity="information")
-        self._list_talks()
+        self.open_talk.list_talks()
 
     @work
     async def action_rename(self) -> None:
@@ -181,7 +169,7 @@ class TalkCommands(Screen[None]):
             before, talk.title = talk.title, title
             if not await self._did(partial(history.keep_view, talk)):
                 talk.title = before
-            self._list_talks()
+            self.open_talk.list_talks()
 
     @work
     async def action_pin(self) -> None:
@@ -193,7 +181,7 @@ class TalkCommands(Screen[None]):
                 self._tell("history.pinned" if talk.pinned else "history.unpinned", severity="information")
             else:
                 talk.pinned = not talk.pinned
-            self._list_talks()
+            self.open_talk.list_talks()
 
     @work
     async def action_hold(self) -> None:
@@ -205,7 +193,7 @@ class TalkCommands(Screen[None]):
                 self._tell("history.held" if talk.held else "history.unheld", severity="information")
             else:
                 talk.held = not talk.held
-            self._list_talks()
+            self.open_talk.list_talks()
 
     # Files
 
@@ -223,11 +211,11 @@ class TalkCommands(Screen[None]):
         """Make a page for a patient of the chosen answer."""
         from ophtimus_tui.screens import exporting
 
-        chosen = self._scroll.chosen
+        chosen = self.open_talk.view.chosen
         if chosen is None or chosen.place is None or chosen.reply is None:
             self._tell("history.no_answer")
             return
-        await exporting.hand_out(self.app, self._texts, self._talk, chosen.place, chosen.reply)
+        await exporting.hand_out(self.app, self._texts, self.open_talk.talk, chosen.place, chosen.reply)
 
     @work
     async def action_backup(self) -> None:
@@ -266,20 +254,19 @@ class TalkCommands(Screen[None]):
         Args:
             says: whether it is said that there is none.
         """
-        talk_id = self._list.under_cursor if self._list.has_focus else None
-        if talk_id and talk_id != self._talk.id:
+        talk_id = self.open_talk.list.under_cursor if self.open_talk.list.has_focus else None
+        if talk_id and talk_id != self.open_talk.talk.id:
             return await self._kept(talk_id)
-        if self._talk.questions:
-            return self._talk
+        if self.open_talk.talk.questions:
+            return self.open_talk.talk
         if says:
             self._tell("history.no_talk")
         return None
 
     async def _kept(self, talk_id: str) -> Talk | None:
         """A talk: the one that is open or being answered where it is that, else as it is kept."""
-        for talk in (self._talk, *(job.talk for job in self.serving.unfinished)):
-            if talk.id == talk_id:
-                return talk
+        if (talk := self.open_talk.held(talk_id)) is not None:
+            return talk
         if (history := self._opened()) is None:
             return None
         try:
