@@ -19,6 +19,7 @@ from ophtimus_edge.models.installing import Added
 from ophtimus_edge.text import sanitize
 from ophtimus_tui.error_texts import said
 from ophtimus_tui.model_rows import line
+from ophtimus_tui.screens.ending import end
 from ophtimus_tui.sizes import size
 from ophtimus_tui.texts import Texts
 from ophtimus_tui.widgets.key_line import KeyLine
@@ -182,7 +183,7 @@ class AddModelScreen(ModalScreen[Added | None]):
     @on(_Ended)
     def _end(self, ended: _Ended) -> None:
         if isinstance(ended.result, Added):
-            self.dismiss(ended.result)
+            end(self, ended.result)
             return
         self._copying = False
         self._error, self._kept = ended.result, ended.result is None
