@@ -88,7 +88,6 @@ async def test_damaged_settings_are_said_kept_and_gone_on_without(language: str)
     profile = profiles.create("Kim")
     profile.settings_file.write_text("theme = light", "utf-8")
     app = app_with(language=language)
-    app.set_for = type(app.set_for)(Settings(first_start_done=2, language=language), keeps=True)  # type: ignore[arg-type]
     async with app.run_test(size=SIZE) as pilot:
         await stands(app, app.texts("errors.own_settings_error"), app.texts("chat.own_settings_broken"))
         assert "settings.toml" in shown(app)

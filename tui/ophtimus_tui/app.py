@@ -130,16 +130,18 @@ class OphtimusApp(App[None]):
         """What holds now: the person's settings whose history is open, over the computer's."""
         return self.set_for.current
 
-    def follow(self, problem: OphtimusError | None = None) -> None:
+    def follow(self, before: settings.Settings, problem: OphtimusError | None = None) -> None:
         """Look, speak and answer as it is set for the person whose history was just opened or left.
 
         Args:
+            before: what held until now.
             problem: why their own settings are not in force, to be said.
         """
-        self.theme = themes.theme_named(self.chosen.theme)
-        if (language := self.chosen.spoken_language()) != self.texts.language:
-            self._speak(language)
-        self.chat.follow(self.chosen)
+        if self.chosen.theme != before.theme:
+            self.theme = themes.theme_named(self.chosen.theme)
+        if self.chosen.language != before.language:
+            self._speak(self.chosen.spoken_language())
+        self.chat.follow(self.chosen, before)
         if problem is not None:
             self.chat.say(partial(self._say, problem))
 

@@ -139,8 +139,10 @@ class People:
         if opened is None:
             await self.go_on_without("shut")
         else:
+            before = self.app.chosen
             self.app.set_for.take_up(profile, own, only_one=not self._several)
-            await self._take_up(opened, problem)
+            self.app.follow(before, problem)
+            await self._take_up(opened)
 
     async def _unlock(self, profile: "Profile", *, keep_draft: bool) -> "Opened | None":
         texts = self.app.texts
@@ -155,10 +157,9 @@ class People:
             )
         )
 
-    async def _take_up(self, opened: "Opened", problem: OphtimusError | None) -> None:
+    async def _take_up(self, opened: "Opened") -> None:
         self.opened, self._without = opened, ""
         self.touch()
-        self.app.follow(problem)
         chat, texts = self.app.chat, self.app.texts
         left = self._left.pop(opened.profile.id, Left())
         chat.owner = (opened.profile, opened.key)
@@ -214,8 +215,9 @@ class People:
         if opened is not None:
             await asyncio.to_thread(opened.history.close)
         self._without, self.unrecorded = "", None
+        before = self.app.chosen
         self.app.set_for.leave()
-        self.app.follow()
+        self.app.follow(before)
         self.app.chat.relabel_keeping()
 
     async def may_leave(self) -> bool:

@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from conftest import Disk
 
 from ophtimus_edge.errors import FolderNotWritableError, HistoryExportError, RecoveryKeyPlaceError
 from ophtimus_edge.history import profiles
@@ -32,14 +33,8 @@ def test_the_folder_of_the_histories_takes_none_by_whatever_name(tmp_path: Path)
     profile = profiles.create("Kim")
     link = tmp_path / "link"
     link.symlink_to(profile.folder, target_is_directory=True)
-    places = [
-        profile.folder,
-        profile.folder.parent,
-        link,
-        tmp_path / "missing" / ".." / "link",
-        profile.folder / "backups",
-    ]
-    for place in places:
+    by_way = tmp_path / "missing" / ".." / "link"
+    for place in (profile.folder, profile.folder.parent, profile.folder / "backups", link, by_way):
         with pytest.raises(RecoveryKeyPlaceError) as caught:
             save_recovery(place / "key.txt", PAGE)
         assert caught.value.hint
@@ -48,8 +43,8 @@ def test_the_folder_of_the_histories_takes_none_by_whatever_name(tmp_path: Path)
         save_recovery(tmp_path / "missing" / "key.txt", PAGE)
 
 
-def test_a_file_lies_with_another_in_its_folder_and_on_its_disk(tmp_path: Path, disk: "object") -> None:
-    stick = disk(tmp_path / "stick", 1)  # type: ignore[operator]
+def test_a_file_lies_with_another_in_its_folder_and_on_its_disk(tmp_path: Path, disk: Disk) -> None:
+    stick = disk(tmp_path / "stick", 1)
     (stick / "folder").mkdir()
     backup = stick / "kim.ophtimus-backup"
     assert lies_with(stick / "key.txt", backup)

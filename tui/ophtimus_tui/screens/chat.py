@@ -146,11 +146,10 @@ class ChatScreen(TalkCommands):
         self.serving.role = settings.role
         self._scroll.details = settings.shows_details(settings.role)
 
-    def follow(self, settings: Settings) -> None:
-        """Take other settings while the app runs; details that are set alike stay as they were switched since."""
-        before, self._settings = self._settings, settings
-        self.serving.settings = settings
-        if settings.role != self.serving.role and not self.model.is_base:  # a base model has one role only
+    def follow(self, settings: Settings, before: Settings) -> None:
+        """Take the settings of somebody else while the app runs; what is set alike stays as it was switched since."""
+        self._settings = self.serving.settings = settings
+        if settings.role != before.role and not self.model.is_base:  # a base model has one role only
             self.serving.role = settings.role
             self.serving.relabel()
             self.run_worker(self.serving.warm(), group="warm")  # takes seconds; the history does not wait
