@@ -25,7 +25,7 @@ def toasts(app: OphtimusApp) -> int:
 
 async def test_what_stands_in_the_corner_goes_and_what_comes_waits_until_it_is_shown_again() -> None:
     app = app_with()
-    async with app.run_test(size=SIZE) as pilot:
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
         await stands(app, OPEN)
         app.notify(SAID, markup=False, timeout=600)
         await stands(app, "Kim, cataract")
@@ -44,7 +44,7 @@ async def test_what_stands_in_the_corner_goes_and_what_comes_waits_until_it_is_s
 
 async def test_under_a_dialog_too() -> None:
     app = app_with()
-    async with app.run_test(size=SIZE) as pilot:
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
         await stands(app, OPEN)
         app.notify(SAID, markup=False, timeout=600)
         await stands(app, "Kim, cataract")
@@ -62,7 +62,7 @@ async def test_a_locked_screen_says_nothing_and_only_whom_it_concerns_hears_of_i
 ) -> None:
     locked_profile()
     app = app_with(lock_after_minutes=5)
-    async with app.run_test(size=SIZE) as pilot:
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
         await stands(app, "is locked")
         await type_in(pilot, PASSPHRASE)
         await stands(app, LOCKED)
@@ -102,7 +102,7 @@ async def test_a_file_that_is_written_meanwhile_shows_nothing_until_enter(
     monkeypatch.setattr(exporting, "save", late)
     monkeypatch.setattr("ophtimus_tui.local_pages.can_be_opened", lambda: False)
     app, talks = with_talks()
-    async with app.run_test(size=SIZE) as pilot:
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
         await open_talk(pilot, app, talks[0])
         await by_name(pilot, app, "export this talk or all")
         await until(lambda: isinstance(app.screen, ChooseScreen))

@@ -10,10 +10,20 @@ from people_screens import LOCKED, OPEN, PASSPHRASE, SIZE, app_with, stands, typ
 from piloting import click, shown, until
 
 from ophtimus_edge.history import keys, profiles
+from ophtimus_tui.app import OphtimusApp
 from ophtimus_tui.screens.form import FormScreen
 from ophtimus_tui.screens.save_file import SaveFileScreen
 
 pytestmark = pytest.mark.usefixtures("no_places")
+
+
+async def says(app: OphtimusApp, *sentences: str) -> None:
+    """Wait until sentences stand on the screen, however a dialog breaks their lines."""
+
+    def joined(text: str) -> str:
+        return "".join(letter for letter in text if letter not in " │\n")
+
+    await until(lambda: all(joined(sentence) in joined(shown(app)) for sentence in sentences), 15)
 
 
 @pytest.mark.parametrize("mouse", [True, False])
@@ -29,19 +39,19 @@ async def test_it_is_written_into_a_file_to_be_printed_and_opens_the_history(
         await by_name(pilot, app, texts("people.command_passphrase"))
         await until(lambda: isinstance(app.screen, FormScreen))
         await type_in(pilot, PASSPHRASE, PASSPHRASE)
-        await stands(app, texts("people.key_file"))
+        await says(app, texts("people.key_file"))
         recovery = next(word for word in shown(app).split() if word.count("-") == 8)
         await (click(app, pilot, texts("people.key_file")) if mouse else pilot.press("f2"))
         await until(lambda: isinstance(app.screen, SaveFileScreen))
-        await stands(app, texts("people.recovery_save_title"))
+        await says(app, texts("people.recovery_save_title"))
         await put_path(app, profile.folder / "key.txt")
         await pilot.press("enter")
-        await stands(app, texts("errors.recovery_key_place_error"))
+        await says(app, texts("errors.recovery_key_place_error"))
         assert not (profile.folder / "key.txt").exists()
         await put_path(app, tmp_path / "key.txt")
         await pilot.press("enter")
         await until(lambda: isinstance(app.screen, FormScreen))
-        await stands(app, str(tmp_path / "key.txt").rpartition("/")[2], recovery)
+        await says(app, str(tmp_path / "key.txt").rpartition("/")[2], recovery)
         await type_in(pilot, recovery[-4:])
         await stands(app, texts("people.state_locked"))
     page = (tmp_path / "key.txt").read_text("utf-8")

@@ -13,7 +13,7 @@ def end(screen: Screen[Any], result: object) -> None:
 
     A screen that is dismissed under another one would take that one away: what was hidden would be seen.
     """
-    if screen.is_current:
+    if screen.app.screen is screen:  # is_current holds behind another one too
         screen.dismiss(result)
     elif screen in screen.app.screen_stack:
         screen.set_timer(_LOOK_S, partial(end, screen, result))
