@@ -175,7 +175,7 @@ def _copy_database(source: Path, target: Path, key: bytes, show: Show) -> None:
         if not migrations.version(reading):
             raise database.damaged(source)  # an empty file, which SQLite takes for an empty database
         database.check_length(reading, source)
-        (page,) = reading.execute("PRAGMA page_size").fetchone()
+        page = int(reading.execute("PRAGMA page_size").fetchone()[0])  # SQLCipher gives it as text
         reading.backup(
             writing,
             pages=_BLOCK_BYTES // page,

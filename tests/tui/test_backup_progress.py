@@ -17,7 +17,7 @@ WORDS = "a quiet lamp by the window"
 def told(tmp_path: Path) -> tuple[list[tuple[str, int, int]], list[tuple[str, int, int]]]:
     """What a backup and a restoration of some megabytes tell."""
     profile = profile_with(
-        "Kim", *(talk_of("What is uveitis?", f"{number} " * 20_000) for number in range(20))
+        "Kim", *(talk_of("What is uveitis?", f"{number} " * 40_000) for number in range(30))
     )
     key = keys.unlock(profile.key_file)
     written: list[tuple[str, int, int]] = []
