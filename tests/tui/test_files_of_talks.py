@@ -319,7 +319,7 @@ async def test_the_recovery_key_goes_into_a_file_and_opens_the_backup(tmp_path: 
             await until(lambda: isinstance(app.screen, ChooseScreen))
             await pilot.press("2")
             await until(lambda: isinstance(app.screen, SaveFileScreen))
-            await until(lambda: "whoever has both reads the history" in shown(app))
+            await until(lambda: "Not onto the stick" in shown(app))
             await put_path(app, profile.folder / "key.txt")
             await pilot.press("enter")
             await until(lambda: "on the same disk or stick" in shown(app))
