@@ -56,6 +56,10 @@ class SettingsError(OphtimusError):
     """The settings file cannot be read, or has a key or a value that is not known."""
 
 
+class OwnSettingsError(SettingsError):
+    """A person's own settings file cannot be used; it is left as it is."""
+
+
 class HistoryError(OphtimusError):
     """Something that the history of talks cannot do; what was kept is as it was."""
 
@@ -102,6 +106,10 @@ class BackupError(HistoryError):
 
 class ProfileError(HistoryError):
     """A profile cannot have that name, or there is no such profile."""
+
+
+class RecoveryKeyPlaceError(HistoryError):
+    """A recovery key is not written beside the history that it opens."""
 
 
 class HistoryExportError(HistoryError):

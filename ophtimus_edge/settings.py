@@ -1,7 +1,11 @@
-"""The settings: one TOML file that a person can read and change, with a comment over each key.
+"""The settings: TOML files that a person can read and change, with a comment over each key.
 
-A file that is missing means the defaults. One that is damaged is never written over: :func:`read_or_defaults`
-gives its error, to be shown, and the defaults to go on with; the next :func:`write` sets it aside first.
+The computer has one with every key. A person who keeps a history has one beside it, with what they set themselves:
+it goes before the computer's while their history is open (:func:`read_own`, :func:`write_own`).
+
+A file that is missing means the defaults, or the computer's. One that is damaged is never written over:
+:func:`read_or_defaults` gives its error, to be shown, and the defaults to go on with; the next :func:`write` sets
+it aside first.
 """
 
 import ast
@@ -18,7 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 import msgspec
 
 from ophtimus_edge import locations, specialties
-from ophtimus_edge.errors import SettingsError
+from ophtimus_edge.errors import FolderNotWritableError, OwnSettingsError, SettingsError
 from ophtimus_edge.text import sanitize
 
 if TYPE_CHECKING:
@@ -27,6 +31,14 @@ if TYPE_CHECKING:
 FIRST_START = 2  # raised when the first start asks something new, so that everybody is asked
 _DETAILED_ROLES = frozenset({"teaching", "free"})
 _SHOWN = 60  # characters of a wrong value in a sentence
+
+OWN = frozenset(
+    {
+        "language", "theme", "role", "temperature", "max_tokens", "details", "keep_draft", "history",
+        "lock_after_minutes", "retention_days",
+    }
+)  # fmt: skip
+"""The keys that a person can have for themselves. Which model is opened is the computer's, which has the memory."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +75,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     false."""
 
     history: Literal["keep", "nothing"] = "keep"
-    """Whether conversations are kept: "keep" in the encrypted history, or "nothing"; then no draft is kept either."""
+    """Whether conversations are kept: "keep" in the encrypted history, or "nothing"; then no draft is kept either.
+    "nothing" in the computer's file holds for everybody, whatever stands in a person's own."""
 
     lock_after_minutes: Annotated[int, msgspec.Meta(ge=0, le=1440)] = 10
     """After how many minutes without a key or the mouse the history is locked, 0 to 1440; 0 for never. Only a
@@ -100,7 +113,10 @@ def read() -> Settings:
     Raises:
         SettingsError: the file cannot be read, has a key that is not known, or a value that a key cannot have.
     """
-    return _settings(locations.settings_file())
+    try:
+        return Settings(**_values(locations.settings_file(), own=False))
+    except FileNotFoundError:
+        return Settings()
 
 
 def read_or_defaults() -> tuple[Settings, SettingsError | None]:
@@ -111,8 +127,22 @@ def read_or_defaults() -> tuple[Settings, SettingsError | None]:
         return Settings(), error
 
 
+def read_own(file: Path, computer: Settings) -> Settings:
+    """A person's settings: what stands in their own file, and the computer's for everything else.
+
+    Raises:
+        OwnSettingsError: the file cannot be read, has a key that is not known or is the computer's, or a value that
+            a key cannot have.
+    """
+    try:
+        found = _values(file, own=True)
+    except FileNotFoundError:
+        return computer
+    return msgspec.structs.replace(computer, **found)
+
+
 def write(settings: Settings) -> Path | None:
-    """Write the settings: every key with its comment, in a file that only this user can read.
+    """Write the settings of the computer: every key with its comment, in a file that only this user can read.
 
     A person's own comments and order stay. A file that is damaged is set aside as ``settings.toml.broken``
     (with a number where there is one already).
@@ -127,9 +157,34 @@ def write(settings: Settings) -> Path | None:
     path = locations.settings_file()
     values = msgspec.structs.asdict(settings)
     for key, value in values.items():
-        _check(path, key, value)
+        _check(path, key, value, own=False)
     locations.ensure_writable(path.parent)
-    document, aside = _document(path)
+    return _write(path, values, own=False)
+
+
+def write_own(file: Path, **changes: object) -> Path | None:
+    """Set some keys in a person's own file, as :func:`write` does; what is not set there stays the computer's.
+
+    Returns:
+        Where a damaged file was put; None where there was none.
+
+    Raises:
+        OwnSettingsError: a key is the computer's, or a value one that its key cannot have; nothing is written.
+        FolderNotWritableError: the person's folder is gone, or cannot be written.
+    """
+    for key, value in changes.items():
+        _check(file, key, value, own=True)
+    try:
+        return _write(file, changes, own=True)
+    except OSError as error:
+        raise FolderNotWritableError(
+            f"the settings {file} cannot be written: {error.strerror or error}.",
+            "Free some space on its disk, and see to it that you may write there.",
+        ) from error
+
+
+def _write(path: Path, values: dict[str, Any], *, own: bool) -> Path | None:
+    document, aside = _document(path, own=own)
     for key, value in values.items():
         if key in document:
             if document[key] != value or type(document.unwrap()[key]) is not type(value):
@@ -145,40 +200,64 @@ def write(settings: Settings) -> Path | None:
     return aside
 
 
-def _settings(path: Path) -> Settings:
+def _refused(message: str, hint: str, *, own: bool) -> SettingsError:
+    return OwnSettingsError(message, hint) if own else SettingsError(message, hint)
+
+
+def _values(path: Path, *, own: bool) -> dict[str, Any]:
+    """What a file sets.
+
+    Raises:
+        FileNotFoundError: there is none.
+        SettingsError: it is damaged.
+    """
+    instead = "the computer's settings" if own else "the defaults"
     try:
         text = path.read_bytes().decode("utf-8-sig")  # Windows' editor may put a byte order mark in front
         raw = tomllib.loads(text)
     except FileNotFoundError:
-        return Settings()
+        raise
     except OSError as error:
-        raise SettingsError(
+        raise _refused(
             f"the settings file {path} cannot be read: {error.strerror or error}.",
-            "See to it that it is a file that you may read, or remove it to have the defaults.",
+            f"See to it that it is a file that you may read, or remove it to have {instead}.",
+            own=own,
         ) from error
     except UnicodeDecodeError as error:
-        raise SettingsError(
-            f"the settings file {path} is not UTF-8.", "Save it as UTF-8, or remove it to have the defaults."
+        raise _refused(
+            f"the settings file {path} is not UTF-8.",
+            f"Save it as UTF-8, or remove it to have {instead}.",
+            own=own,
         ) from error
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         reason = str(error) or "it is nested too deeply"
-        raise SettingsError(
+        raise _refused(
             f"the settings file {path} is no TOML: {reason}.",
-            "Correct that line, or remove the file to have the defaults.",
+            f"Correct that line, or remove the file to have {instead}.",
+            own=own,
         ) from error
     for key, value in raw.items():
-        _check(path, key, value)
-    return msgspec.convert(raw, Settings)
+        _check(path, key, value, own=own)
+    read = msgspec.convert(raw, Settings)
+    return {key: getattr(read, key) for key in raw}
 
 
-def _check(path: Path, key: str, value: object) -> None:
-    """Refuse a key that is not known, and a value that it cannot have."""
+def _check(path: Path, key: str, value: object, *, own: bool) -> None:
+    """Refuse a key that is not known here, and a value that it cannot have."""
     kinds = get_type_hints(Settings, include_extras=True)
     shown = sanitize(key)[:_SHOWN]
+    if own and key in kinds and key not in OWN:
+        raise _refused(
+            f"the settings file {path} has the key {shown!r}, which is set for the computer and not for a person.",
+            f"Remove it there, and set it in {locations.settings_file()}.",
+            own=own,
+        )
     if key not in kinds:
-        raise SettingsError(
+        known = [name for name in kinds if name in OWN or not own]
+        raise _refused(
             f"the settings file {path} has the key {shown!r}, which this release does not know.",
-            f"Remove it, or correct its name. The keys are: {', '.join(kinds)}.",
+            f"Remove it, or correct its name. The keys are: {', '.join(known)}.",
+            own=own,
         )
     right = True
     try:
@@ -188,22 +267,29 @@ def _check(path: Path, key: str, value: object) -> None:
     if not right or (key == "role" and value not in specialties.roles()):
         given = sanitize(str(value))
         given = given if len(given) <= _SHOWN else f"{given[:_SHOWN]}…"
-        raise SettingsError(
+        raise _refused(
             f"the settings file {path} sets {key} to {given!r}, which it cannot be.",
             f"Correct it, or remove the line. {key}: {_comments()[key]}",
+            own=own,
         )
 
 
-def _document(path: Path) -> "tuple[tomlkit.TOMLDocument, Path | None]":
+def _document(path: Path, *, own: bool) -> "tuple[tomlkit.TOMLDocument, Path | None]":
     """What is in the file, to be changed in place; an empty one, and a name to set it aside, where it is damaged."""
     # Loaded here, as reading needs none of it. It keeps what a person wrote around the values.
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
 
     fresh = tomlkit.document()
-    fresh.add(tomlkit.comment("The settings of Ophtimus Edge. Change them here or in the app."))
+    if own:
+        fresh.add(tomlkit.comment("What this person has set. All else is as it is set for the computer."))
+        fresh.add(tomlkit.comment("These keys can stand here:"))
+        for line in textwrap.wrap(", ".join(key for key in _comments() if key in OWN), 100):
+            fresh.add(tomlkit.comment(line))
+    else:
+        fresh.add(tomlkit.comment("The settings of Ophtimus Edge. Change them here or in the app."))
     try:
-        _settings(path)
+        _values(path, own=own)
         return tomlkit.parse(path.read_bytes().decode("utf-8-sig")), None
     except FileNotFoundError:
         return fresh, None

@@ -17,7 +17,7 @@ OPEN, LOCKED = "anyone at this PC can read it", "locked with a passphrase"
 
 def app_with(engine: ScriptedEngine | None = None, language: str = "en", **chosen: object) -> OphtimusApp:
     """An app after its first start."""
-    done = settings.Settings(first_start_done=settings.FIRST_START, language="en", **chosen)  # type: ignore[arg-type]
+    done = settings.Settings(first_start_done=settings.FIRST_START, language=language, **chosen)  # type: ignore[arg-type]
     app = OphtimusApp(store.choose(), language, done)
     scripted(app, engine or ScriptedEngine())
     return app

@@ -84,9 +84,8 @@ def backup(
         )
     recovery = None
     with _saying(file), workplace(profile.folder) as work:
-        show("copying the history", 0, 0)
         try:
-            _copy_database(profile.folder / FILE, work / FILE, key)
+            _copy_database(profile.folder / FILE, work / FILE, key, show)
         except HistoryFullError as error:
             raise BackupError(
                 f"the disk of {profile.folder} has no room for the copy that a backup is made of.",
@@ -108,6 +107,7 @@ def backup(
             again.mkdir(mode=0o700)
             try:
                 _unpack(part, again, "checking the file", show)
+                show("checking the history", 0, 0)
                 _check_database(again / FILE, key)
             except HistoryError as error:
                 raise BackupError(
@@ -163,7 +163,7 @@ def restore(
         return profiles.finished(profiles.rename(profile, name))
 
 
-def _copy_database(source: Path, target: Path, key: bytes) -> None:
+def _copy_database(source: Path, target: Path, key: bytes, show: Show) -> None:
     """Copy one state of a database, whatever is written to it meanwhile."""
     target.touch(mode=0o600)
     with contextlib.ExitStack() as stack, database.translated(source):
@@ -175,7 +175,12 @@ def _copy_database(source: Path, target: Path, key: bytes) -> None:
         if not migrations.version(reading):
             raise database.damaged(source)  # an empty file, which SQLite takes for an empty database
         database.check_length(reading, source)
-        reading.backup(writing)
+        page = int(reading.execute("PRAGMA page_size").fetchone()[0])  # SQLCipher gives it as text
+        reading.backup(
+            writing,
+            pages=_BLOCK_BYTES // page,
+            progress=lambda _, left, total: show("copying the history", (total - left) * page, total * page),
+        )
         reading.execute("COMMIT")
         writing.execute("PRAGMA journal_mode = WAL")
 

@@ -35,7 +35,12 @@ class Beside:
     @property
     def holds(self) -> bool:
         """Whether there is something that is in memory only."""
-        return bool(self._memory.heads())
+        return self.held > 0
+
+    @property
+    def held(self) -> int:
+        """How many talks are in memory only."""
+        return len(self._memory.heads())
 
     def heads(self) -> list[Head]:
         """All talks without their messages, the last changed first."""

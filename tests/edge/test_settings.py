@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from ophtimus_edge import locations, settings
-from ophtimus_edge.errors import FolderNotWritableError, SettingsError
+from ophtimus_edge.errors import FolderNotWritableError, OwnSettingsError, SettingsError
 from ophtimus_edge.settings import Settings
 from ophtimus_edge.specialties import roles
 
@@ -176,3 +176,65 @@ def test_a_language_that_is_set_goes_before_the_locale(monkeypatch: pytest.Monke
     monkeypatch.setenv("LC_ALL", "ko_KR.UTF-8")
     assert Settings().spoken_language() == "ko"
     assert Settings(language="en").spoken_language() == "en"
+
+
+@pytest.fixture
+def own(home: Path) -> Path:
+    """A person's file, in a folder that is there."""
+    folder = home / "history" / "00000001"
+    folder.mkdir(parents=True)
+    return folder / "settings.toml"
+
+
+def test_a_persons_settings_go_before_the_computers_and_the_rest_is_the_computers(own: Path) -> None:
+    assert settings.read_own(own, CHANGED) == CHANGED
+    assert settings.write_own(own, language="en", theme="dark") is None
+    assert set(tomllib.loads(own.read_text("utf-8"))) == {"language", "theme"}  # all else may change for all
+    assert settings.read_own(own, CHANGED) == msgspec.structs.replace(CHANGED, language="en", theme="dark")
+    settings.write_own(own, retention_days=0)
+    later = settings.read_own(own, Settings(retention_days=9, max_tokens=7))
+    assert later == Settings(language="en", theme="dark", retention_days=0, max_tokens=7)
+
+
+def test_each_key_is_a_persons_or_the_computers(own: Path) -> None:
+    for key in Settings.__struct_fields__:
+        value = getattr(CHANGED, key)
+        if key in settings.OWN:
+            settings.write_own(own, **{key: value})
+        else:
+            with pytest.raises(OwnSettingsError, match=key):
+                settings.write_own(own, **{key: value})
+    assert {"model", "level"}.isdisjoint(settings.OWN)
+    theirs = {key: getattr(CHANGED, key) for key in settings.OWN}
+    assert settings.read_own(own, Settings()) == msgspec.structs.replace(Settings(), **theirs)
+
+
+@pytest.mark.parametrize(
+    "damage", [b'language = "ko\n', b"\xff\xfel\x00", b'model = "demo"', b'theme = "blue"', b"colour = 1"]
+)
+def test_a_persons_damaged_file_is_said_and_set_aside_when_something_is_set(own: Path, damage: bytes) -> None:
+    own.write_bytes(damage)
+    with pytest.raises(OwnSettingsError) as caught:
+        settings.read_own(own, CHANGED)
+    assert str(own) in caught.value.message
+    assert caught.value.hint
+    assert own.read_bytes() == damage
+    assert settings.write_own(own, theme="light") == own.with_name("settings.toml.broken")
+    assert own.with_name("settings.toml.broken").read_bytes() == damage
+    assert settings.read_own(own, Settings()) == Settings(theme="light")
+
+
+def test_a_persons_own_comments_stay_and_the_file_is_theirs_alone(own: Path) -> None:
+    own.write_text('# mine\nlanguage = "ko"  # at home\n', "utf-8")
+    own.chmod(0o666)
+    settings.write_own(own, language="en")
+    assert own.read_text("utf-8") == '# mine\nlanguage = "en"  # at home\n'
+    if os.name == "posix":
+        assert stat.S_IMODE(own.stat().st_mode) == 0o600
+
+
+def test_a_person_who_was_deleted_meanwhile_gets_no_folder_again(own: Path) -> None:
+    own.parent.rmdir()
+    with pytest.raises(FolderNotWritableError):
+        settings.write_own(own, theme="light")
+    assert not own.parent.exists()

@@ -11,6 +11,7 @@ from ophtimus_edge.models import store
 from ophtimus_edge.models.formats import read_model_folder, write_model_folder
 from ophtimus_edge.settings import FIRST_START, Settings
 from ophtimus_tui.app import OphtimusApp
+from ophtimus_tui.set_for_whom import SetForWhom
 from ophtimus_tui.widgets.exchange import Exchange
 
 SHORT = Settings(max_tokens=12, details=True, keep_draft=False, first_start_done=FIRST_START)
@@ -32,7 +33,7 @@ def done(app: OphtimusApp, count: int) -> bool:
 
 def with_settings(model: Path, settings: Settings = SHORT) -> OphtimusApp:
     app = OphtimusApp(store.choose(str(model)), "en")
-    app._settings = settings
+    app.set_for = SetForWhom(settings, keeps=False)
     app.chat.apply(settings)
     return app
 

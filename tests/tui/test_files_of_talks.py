@@ -319,12 +319,28 @@ async def test_the_recovery_key_goes_into_a_file_and_opens_the_backup(tmp_path: 
             await until(lambda: isinstance(app.screen, ChooseScreen))
             await pilot.press("2")
             await until(lambda: isinstance(app.screen, SaveFileScreen))
+            await until(lambda: "Not onto the stick" in shown(app))
+            await put_path(app, profile.folder / "key.txt")
+            await pilot.press("enter")
+            await until(lambda: "on the same disk or stick" in shown(app))
+            await pilot.press("1")
+            await until(lambda: "is not kept beside the history" in shown(app))
+            assert not (profile.folder / "key.txt").exists()
             await put_path(app, tmp_path / "key.txt")
             await pilot.press("enter")
-            await until(lambda: isinstance(app.screen, ChooseScreen))
+            await until(lambda: isinstance(app.screen, ChooseScreen) and "on the same disk" in shown(app))
+            await pilot.press("enter")  # name another: nothing is written beside the backup without a word
+            await until(lambda: isinstance(app.screen, SaveFileScreen))
+            assert not (tmp_path / "key.txt").exists()
+            await pilot.press("enter")
+            await until(lambda: "on the same disk" in shown(app))
+            await pilot.press("1")
+            await until(lambda: isinstance(app.screen, ChooseScreen) and "I have written it" in shown(app))
             await pilot.press("1")
             await until(lambda: "Backed up and checked" in notes(app))
-            recovery = (tmp_path / "key.txt").read_text().splitlines()[2]
+            page = (tmp_path / "key.txt").read_text()
+            assert "can read the history" in page
+            recovery = page.splitlines()[2]
             await by_name(pilot, app, "restore a backup")
             await until(lambda: isinstance(app.screen, RestoreScreen))
             await put_path(app, tmp_path / "key.txt")  # no backup at all

@@ -7,24 +7,27 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-import msgspec
 from textual import events, work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
 from ophtimus_edge import settings
 from ophtimus_edge.engine.client import Engine
-from ophtimus_edge.errors import OphtimusError, SettingsError
+from ophtimus_edge.errors import OphtimusError, OwnSettingsError, SettingsError
 from ophtimus_edge.models import store
 from ophtimus_edge.models.store import ChosenModel
 from ophtimus_edge.specialties import roles
-from ophtimus_tui import people_commands, themes
+from ophtimus_tui import people_commands, quitting, themes
 from ophtimus_tui.error_texts import said
 from ophtimus_tui.keys import CHAT, COMMANDS, EVERYWHERE, MODELS, QUIZ, TALK_LIST
+from ophtimus_tui.notes import Notes
 from ophtimus_tui.people import People
 from ophtimus_tui.screens.chat import ChatScreen
 from ophtimus_tui.screens.choose import ChooseScreen
+from ophtimus_tui.screens.confirm import ConfirmScreen
+from ophtimus_tui.set_for_whom import SetForWhom
 from ophtimus_tui.texts import LANGUAGES, Texts
 
 if TYPE_CHECKING:
@@ -63,26 +66,29 @@ class OphtimusApp(App[None]):
     ) -> None:
         super().__init__()
         self.texts = Texts(language)
-        self._settings = chosen or settings.Settings(first_start_done=settings.FIRST_START, keep_draft=False)
+        for_nobody = settings.Settings(first_start_done=settings.FIRST_START, keep_draft=False)
         self._keeps_settings = chosen is not None
+        self.set_for = SetForWhom(chosen or for_nobody, keeps=self._keeps_settings)
         self._problems = problems
         self._engine = Engine()
         self._model = model
+        self.notes = Notes(self)
+        self._warned = False  # that something would be lost
         self.people = People(self, keeps=self._keeps_settings)
         self.chat = self._new_chat()
         for theme in themes.THEMES:
             self.register_theme(theme)
-        self.theme = themes.theme_named(self._settings.theme)
+        self.theme = themes.theme_named(self.chosen.theme)
 
     def _new_chat(self) -> ChatScreen:
         chat = ChatScreen(self.texts, self._model, self._engine, self.people.state)
-        chat.apply(self._settings)
+        chat.apply(self.chosen)
         return chat
 
     def on_mount(self) -> None:
         """Open the chat screen, after the first start's pages where they were never answered."""
         self.set_interval(_LOOK_S, self.people.look_at_the_clock)
-        if self._settings.first_start_done < settings.FIRST_START:
+        if self.chosen.first_start_done < settings.FIRST_START:
             self._first_start()
         else:
             self._open_chat("")
@@ -129,28 +135,55 @@ class OphtimusApp(App[None]):
     def _say(self, problem: OphtimusError) -> str:
         sentences = [said(problem, self.texts)]
         if isinstance(problem, SettingsError):
-            sentences.append(self.texts("chat.settings_broken"))
+            own = isinstance(problem, OwnSettingsError)
+            sentences.append(self.texts("chat.own_settings_broken" if own else "chat.settings_broken"))
         return "\n".join(sentences)
 
     @property
     def chosen(self) -> settings.Settings:
-        """What the person has set."""
-        return self._settings
+        """What holds now: the person's settings whose history is open, over the computer's."""
+        return self.set_for.current
+
+    def follow(self, before: settings.Settings, problem: OphtimusError | None = None) -> None:
+        """Look, speak and answer as it is set for the person whose history was just opened or left.
+
+        Args:
+            before: what held until now.
+            problem: why their own settings are not in force, to be said.
+        """
+        if self.chosen.theme != before.theme:
+            self.theme = themes.theme_named(self.chosen.theme)
+        if self.chosen.language != before.language:
+            self._speak(self.chosen.spoken_language())
+        self.chat.follow(self.chosen, before)
+        if problem is not None:
+            self.chat.say(partial(self._say, problem))
 
     def change(self, **changes: object) -> None:
         """Change settings, and keep them."""
         self._set(**changes)
 
     def _set(self, **changes: object) -> None:
-        """Change settings, and keep them."""
-        self._settings = msgspec.structs.replace(self._settings, **changes)
-        if not self._keeps_settings:
-            return
         try:
-            settings.write(self._settings)
+            self.set_for.change(**changes)
         except OphtimusError as error:
             reason = said(error, self.texts)
             self.notify(self.texts("chat.settings_failed", reason=reason), severity="warning", markup=False)
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """Say something in the corner; while the screen is hidden it waits."""
+        said_here = super().notify
+        self.notes.say(
+            lambda: said_here(message, title=title, severity=severity, timeout=timeout, markup=markup)
+        )
 
     # Commands, for keys, palette and mouse
 
@@ -175,11 +208,33 @@ class OphtimusApp(App[None]):
         await command()
 
     async def action_quit(self) -> None:
-        """Leave, with everything kept."""
+        """Leave, with everything kept; what is kept nowhere is said first, unless this is pressed again then."""
         if self.screen is self.chat:  # no dialog waits: a history that is just being opened takes the draft
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_OPENS_S), self.people.flow:
                     pass
+        if not self._warned and self.chat.is_running:
+            lost = await quitting.would_be_lost(self.people)
+            if any(lost):
+                self._warned = True
+                self._do(partial(self._quit_all_the_same, lost))
+                return
+        await self._leave()
+
+    async def _quit_all_the_same(self, lost: quitting.Lost) -> None:
+        texts = self.texts
+        sure = await self.push_screen_wait(
+            ConfirmScreen(
+                lambda: quitting.named(lost, texts),
+                lambda: texts("people.quit_go"),
+                lambda: texts("people.lost_stay"),
+            )
+        )
+        if sure:
+            await self._leave()
+        self._warned = False
+
+    async def _leave(self) -> None:
         await self.people.leave()
         self.exit()
 
@@ -249,18 +304,21 @@ class OphtimusApp(App[None]):
 
     def action_theme(self) -> None:
         """Light or dark."""
-        name = "light" if self._settings.theme == "dark" else "dark"
+        name = "light" if self.chosen.theme == "dark" else "dark"
         self.theme = themes.theme_named(name)
         self._set(theme=name)
 
     def action_language(self) -> None:
         """Speak the other language, at once and everywhere."""
         language = LANGUAGES[(LANGUAGES.index(self.texts.language) + 1) % len(LANGUAGES)]
+        self._speak(language)
+        self._set(language=language)
+
+    def _speak(self, language: str) -> None:
         self.texts.switch(language)
         for screen in self.screen_stack:
             if relabel := getattr(screen, "relabel", None):
                 relabel()
-        self._set(language=language)
 
 
 def run() -> None:

@@ -52,6 +52,10 @@ class Composing:
         self.relabel()
         return left
 
+    async def would_be_lost(self) -> bool:
+        """Whether something is written that is kept nowhere."""
+        return await self._keeping.would_be_lost()
+
     def end(self) -> None:
         """Keep the last letters too."""
         self._keeping.keep_at_the_end()

@@ -44,6 +44,15 @@ class DraftKeeping:
         self._aside.clear()
         return text
 
+    async def would_be_lost(self) -> bool:
+        """Whether something is written that is kept nowhere; what can be kept is kept now."""
+        if not self._text():
+            return False
+        if self._draft is None or not self._begun:
+            return True
+        await self._keep(self._draft)
+        return self._failed
+
     def put_aside(self, text: str) -> None:
         """A text is in no box for a while, and must not be lost."""
         self._aside.append(text)

@@ -16,6 +16,7 @@ from ophtimus_tui.screens.choose import ChooseScreen
 from ophtimus_tui.screens.confirm import ConfirmScreen
 from ophtimus_tui.screens.form import Field, FormError, FormScreen
 from ophtimus_tui.screens.hidden import HiddenScreen
+from ophtimus_tui.screens.recovery import RecoveryScreen
 
 if TYPE_CHECKING:
     from ophtimus_edge.history.keys import RecoveryKey
@@ -39,6 +40,7 @@ class People:
 
     Attributes:
         opened: the history that is open; None where nothing is kept.
+        unrecorded: who is there, and has set that nothing of theirs is kept; else None.
         flow: held by whoever is on the way to another state.
     """
 
@@ -47,6 +49,7 @@ class People:
         self._keeps = keeps
         self.opened: Opened | None = None
         self.flow = asyncio.Lock()
+        self.unrecorded: Profile | None = None  # who has set that nothing of theirs is kept
         self._without: Literal["", "nothing", "failed", "shut"] = ""  # why nothing is kept
         self._several = False
         self._locking = False
@@ -80,7 +83,7 @@ class People:
 
     async def open_first(self, wish: "HistoryWish | Literal['']" = "") -> None:
         """As :meth:`start`, for who holds the flow."""
-        if not self._keeps or self.app.chosen.history == "nothing":
+        if not self._keeps or self.app.set_for.computer.history == "nothing":
             await self.go_on_without("nothing")
             return
         try:
@@ -113,28 +116,36 @@ class People:
             made = await asyncio.to_thread(_make_for_the_account)
         profile, recovery = made
         if recovery:
-            await self.show_recovery_key(recovery)
+            await self.show_recovery_key(recovery, profile.name)
             self.app.chat.say(lambda: self.app.texts("people.first_unlock"))
         await self.open(profile)
 
     async def open(self, profile: "Profile") -> None:
-        """Open a person's history; with a passphrase that is asked for."""
+        """Open a person's history, unless they have set that nothing is kept; a passphrase is asked for."""
         self._several = len(await asyncio.to_thread(_profiles)) > 1
+        own, problem = await asyncio.to_thread(self.app.set_for.of, profile)
+        if own.history == "nothing":
+            self.unrecorded = profile
+            await self.go_on_without("nothing")
+            return
         try:
             if await asyncio.to_thread(lambda: profile.locked):
-                opened = await self._unlock(profile)
+                opened = await self._unlock(profile, keep_draft=own.keep_draft)
             else:
-                opened = await asyncio.to_thread(_open, profile, self.app.chosen.keep_draft, "")
+                opened = await asyncio.to_thread(_open, profile, own.keep_draft, "")
         except OphtimusError as error:
             await self._fail(error)
             return
         if opened is None:
             await self.go_on_without("shut")
         else:
+            before = self.app.chosen
+            self.app.set_for.take_up(profile, own, only_one=not self._several)
+            self.app.follow(before, problem)
             await self._take_up(opened)
 
-    async def _unlock(self, profile: "Profile") -> "Opened | None":
-        texts, keep_draft = self.app.texts, self.app.chosen.keep_draft
+    async def _unlock(self, profile: "Profile", *, keep_draft: bool) -> "Opened | None":
+        texts = self.app.texts
         return await self.app.push_screen_wait(
             FormScreen(
                 texts,
@@ -197,13 +208,16 @@ class People:
     # Leaving
 
     async def leave(self) -> None:
-        """Stop what is under way, keep what there is, and close the history."""
+        """Stop what is under way, keep what there is, and close the history; its person's settings go with it."""
         left = await self.app.chat.leave()
         opened, self.opened = self.opened, None
         self._left[opened.profile.id if opened else ""] = left
         if opened is not None:
             await asyncio.to_thread(opened.history.close)
-        self._without = ""
+        self._without, self.unrecorded = "", None
+        before = self.app.chosen
+        self.app.set_for.leave()
+        self.app.follow(before)
         self.app.chat.relabel_keeping()
 
     async def may_leave(self) -> bool:
@@ -219,6 +233,11 @@ class People:
             )
         )
         return bool(confirmed)
+
+    @property
+    def holds_text(self) -> bool:
+        """Whether what somebody had written when they left is in memory only."""
+        return any(left.text for left in self._left.values())
 
     def forget(self, profile: "Profile") -> None:
         """Hold nothing of a person who is gone."""
@@ -238,14 +257,16 @@ class People:
         if opened is None or not opened.locked or opened.history.holds:
             kept = opened is None or not opened.locked
             key = "people.hidden" if kept else "people.hidden_unkept"
-            app.clear_notifications()
-            app.push_screen(HiddenScreen(lambda: app.texts(key), opens=True))
+            app.notes.cover()
+            app.push_screen(
+                HiddenScreen(lambda: app.texts(key), opens=True), lambda _: app.notes.uncover(say=True)
+            )
             return
         self._locking = True
+        app.notes.cover()
         try:
             while app.screen is not app.chat:
                 app.screen.dismiss(None)  # a dialog is answered with nothing
-            app.clear_notifications()
             veil = HiddenScreen(lambda: app.texts("people.locking"), opens=False)
             await app.push_screen(veil)
             async with self.flow:
@@ -254,6 +275,8 @@ class People:
                 veil.dismiss(None)
         finally:
             self._locking = False
+            back = self.opened is not None and self.opened.profile.id == opened.profile.id
+            app.notes.uncover(say=back)  # to nobody else
 
     async def _try_again(self, opened: "Opened") -> None:
         async with self.flow:
@@ -319,23 +342,14 @@ class People:
             )
         )
 
-    async def show_recovery_key(self, recovery: "RecoveryKey") -> None:
-        """Show it once, until its last group was typed from the paper, or it is left."""
+    async def show_recovery_key(self, recovery: "RecoveryKey", name: str) -> None:
+        """Show it once, until its last group was typed from the paper, or it is left.
+
+        Args:
+            name: whose history it opens.
+        """
         texts = self.app.texts
-
-        def confirmed(typed: list[str]) -> bool:
-            if typed[0].strip().upper() != recovery.rsplit("-", 1)[1]:
-                raise FormError("people.not_the_last_group")
-            return True
-
-        form = FormScreen(
-            texts,
-            lambda: texts("people.recovery", recovery=recovery),
-            [Field("people.last_group")],
-            confirmed,
-            leaving="people.key_unconfirmed",
-        )
-        if not await self.app.push_screen_wait(form):
+        if not await self.app.push_screen_wait(RecoveryScreen(texts, recovery, name)):
             self.app.chat.say(lambda: texts("people.unconfirmed"))
 
 

@@ -24,12 +24,12 @@ def commands(people: People) -> Iterator[tuple[str, Command]]:
         yield "people.command_passphrase", partial(_alone, people, _passphrase)
         yield "people.command_rename", partial(_alone, people, _rename)
         yield "people.command_delete", partial(_alone, people, _delete)
-    keeps = people.app.chosen.history == "keep"
+    keeps = people.app.set_for.computer.history == "keep"
     if keeps:
         yield "people.command_choose", partial(_alone, people, _choose)
         yield "people.command_add", partial(_alone, people, _add)
     yield (
-        "people.command_nothing" if keeps else "people.command_keep",
+        "people.command_nothing" if keeps and people.unrecorded is None else "people.command_keep",
         partial(_alone, people, _keep_nothing_or_again),
     )
 
@@ -89,7 +89,7 @@ async def _set_passphrase(people: People, opened: "Opened") -> None:
     if people.opened is opened:
         people.opened = opened._replace(locked=True)
     people.app.chat.relabel_keeping()
-    await people.show_recovery_key(recovery)
+    await people.show_recovery_key(recovery, opened.profile.name)
 
 
 async def _choose(people: People) -> None:
@@ -113,7 +113,7 @@ async def _add(people: People) -> None:
         return
     profile, recovery = made
     if recovery:
-        await people.show_recovery_key(recovery)
+        await people.show_recovery_key(recovery, profile.name)
     if await people.may_leave():
         await people.leave()
         await people.open(profile)
@@ -167,10 +167,21 @@ async def _delete(people: People) -> None:
 
 
 async def _keep_nothing_or_again(people: People) -> None:
-    if await people.may_leave():
-        await people.leave()
-        people.app.change(history="nothing" if people.app.chosen.history == "keep" else "keep")
+    """Set it for whom it is: the person who is there, or the computer, whose "nothing" holds for everybody."""
+    if not await people.may_leave():
+        return
+    person = people.opened.profile if people.opened else people.unrecorded
+    recorded = people.opened is not None
+    await people.leave()
+    if person is None or people.app.set_for.computer.history == "nothing":
+        keeps = people.app.set_for.computer.history == "keep"
+        people.app.change(history="nothing" if keeps else "keep")
         await people.open_first()
+        return
+    try:
+        await asyncio.to_thread(people.app.set_for.keep_for, person, "nothing" if recorded else "keep")
+    finally:  # as it was, where it could not be set
+        await people.open(person)
 
 
 # In threads

@@ -16,6 +16,7 @@ from ophtimus_edge.models.installing import Added
 from ophtimus_edge.text import sanitize
 from ophtimus_tui.error_texts import said
 from ophtimus_tui.model_rows import line
+from ophtimus_tui.screens.ending import end
 from ophtimus_tui.screens.pick import PickScreen
 from ophtimus_tui.sizes import size
 from ophtimus_tui.texts import Texts
@@ -147,7 +148,7 @@ class AddModelScreen(PickScreen[Added]):
     @on(_Ended)
     def _end(self, ended: _Ended) -> None:
         if isinstance(ended.result, Added):
-            self.dismiss(ended.result)
+            end(self, ended.result)
             return
         self._copying = False
         self._error, self._kept = ended.result, ended.result is None

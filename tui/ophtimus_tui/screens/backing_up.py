@@ -9,15 +9,15 @@ from textual.app import App
 from ophtimus_edge.errors import OphtimusError
 from ophtimus_edge.history import backup, keys
 from ophtimus_edge.history.profiles import Profile
-from ophtimus_edge.history.saving import save
 from ophtimus_edge.history.talk import now
 from ophtimus_tui.error_texts import said
 from ophtimus_tui.file_names import file_name
 from ophtimus_tui.model_rows import line
 from ophtimus_tui.screens.choose import ChooseScreen
 from ophtimus_tui.screens.passphrase_boxes import SecretScreen
+from ophtimus_tui.screens.recovery import recovery_file_screen
 from ophtimus_tui.screens.restore import ENDING, RestoreScreen
-from ophtimus_tui.screens.save_file import SaveFileScreen
+from ophtimus_tui.screens.save_file import SaveFileScreen, Show
 from ophtimus_tui.texts import Texts
 
 # The functions wait for a person: they have to be called from a worker.
@@ -43,8 +43,8 @@ async def back_up(app: App[Any], texts: Texts, profile: Profile, key: bytes) -> 
             return
     recovery: list[keys.RecoveryKey | None] = []
 
-    def write(path: Path, _replace: bool) -> None:
-        recovery.append(backup.backup(profile, key, path, passphrase))
+    def write(path: Path, _replace: bool, show: Show) -> None:
+        recovery.append(backup.backup(profile, key, path, passphrase, show))
 
     path = await app.push_screen_wait(
         SaveFileScreen(
@@ -77,20 +77,8 @@ async def _hand_over(app: App[Any], texts: Texts, path: Path, recovery: keys.Rec
         if chosen == "written":
             return
         if chosen == "file":
-            page = texts("backup.recovery_page", path=path.name, recovery=recovery).encode() + b"\n"
-            await app.push_screen_wait(
-                SaveFileScreen(
-                    texts,
-                    partial(texts, "backup.recovery_save_title"),
-                    file_name(texts("backup.recovery_name"), now().date(), "txt"),
-                    partial(_save, page),
-                    partial(texts, "save.writing"),
-                )
-            )
-
-
-def _save(content: bytes, path: Path, replace: bool) -> None:
-    save(path, content, replace)
+            page = partial(texts, "backup.recovery_page", path=line(path.name), recovery=recovery)
+            await app.push_screen_wait(recovery_file_screen(texts, page, path))
 
 
 async def restore(app: App[Any], texts: Texts) -> Profile | None:

@@ -144,6 +144,17 @@ class ChatScreen(TalkCommands):
         self.serving.role = settings.role
         self._view.details = settings.shows_details(settings.role)
 
+    def follow(self, settings: Settings, before: Settings) -> None:
+        """Take the settings of somebody else while the app runs; what is set alike stays as it was switched since."""
+        self._settings = self.serving.settings = settings
+        if settings.role != before.role and not self.model.is_base:  # a base model has one role only
+            self.serving.role = settings.role
+            self.serving.relabel()
+            self.run_worker(self.serving.warm(), group="warm")  # takes seconds; the history does not wait
+        elif settings.details == before.details:
+            return
+        self._view.details = settings.shows_details(self.serving.role)
+
     async def take_up(self, history: History, draft: Draft | None = None, talk_id: str = "") -> None:
         """Answer from now on, and keep it.
 

@@ -18,7 +18,7 @@ from ophtimus_tui.model_rows import line
 from ophtimus_tui.screens.choose import ChooseScreen
 from ophtimus_tui.screens.confirm import ConfirmScreen
 from ophtimus_tui.screens.handout import HandoutScreen
-from ophtimus_tui.screens.save_file import SaveFileScreen
+from ophtimus_tui.screens.save_file import SaveFileScreen, Show
 from ophtimus_tui.texts import Texts
 
 # The functions wait for a person: they have to be called from a worker.
@@ -48,8 +48,10 @@ async def export_talks(app: App[Any], texts: Texts, history: History, talk: Talk
     language, at = texts.language, now()
     one = talk if scope == "this" else None
 
-    def write(path: Path, replace: bool) -> None:
+    def write(path: Path, replace: bool, show: Show) -> None:
+        show("reading the conversations", 0, 0)
         talks = [one] if one else history.talks()
+        show("writing the file", 0, 0)
         save(path, export.render(talks, kind, language, at), replace)
 
     name = one.title if one else texts("export.file_all")

@@ -14,6 +14,7 @@ from textual.widgets import Input, Static
 from ophtimus_edge.errors import OphtimusError
 from ophtimus_edge.text import sanitize
 from ophtimus_tui.error_texts import said
+from ophtimus_tui.screens.ending import end
 from ophtimus_tui.texts import Texts
 from ophtimus_tui.widgets.key_line import KeyLine
 
@@ -138,10 +139,15 @@ class FormScreen(ModalScreen[ResultT | None], Generic[ResultT]):
         self._said.update(words)
         self._said.set_class(bool(words), "shown")
         self._said.set_class(self._works, "works")
+        self._keys.show(self.key_words())
+
+    def key_words(self) -> list[tuple[str, str]]:
+        """What the keys under the boxes do, and their actions."""
+        texts = self._texts
         keys = [(texts("people.key_enter"), "screen.enter"), (texts(self._leaving), "screen.leave")]
         if any(field.secret for field in self._fields):
             keys.append((texts("people.key_reveal"), "screen.reveal"))
-        self._keys.show(keys)
+        return keys
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
@@ -197,7 +203,7 @@ class FormScreen(ModalScreen[ResultT | None], Generic[ResultT]):
             )
             (first or self._boxes[0]).focus()
         else:
-            self.dismiss(result)
+            end(self, result)
 
     def _show(self, *, works: bool) -> None:
         self._works = works

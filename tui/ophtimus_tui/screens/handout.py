@@ -149,7 +149,7 @@ class HandoutScreen(Screen[Path | None]):
             texts,
             partial(texts, "handout.save_title"),
             offered,
-            lambda path, replace: save(path, page.encode(), replace),
+            lambda path, replace, _show: save(path, page.encode(), replace),
             partial(texts, "save.writing"),
         )
         path = await self.app.push_screen_wait(screen)

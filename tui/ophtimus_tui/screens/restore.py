@@ -18,11 +18,12 @@ from ophtimus_edge.history import backup, keys
 from ophtimus_edge.history.profiles import Profile
 from ophtimus_edge.text import sanitize
 from ophtimus_tui.error_texts import said
+from ophtimus_tui.screens.ending import end
 from ophtimus_tui.texts import Texts
 from ophtimus_tui.widgets.key_line import KeyLine
 from ophtimus_tui.widgets.path_box import PathBox
 from ophtimus_tui.widgets.place_tree import Entry, PlaceTree
-from ophtimus_tui.widgets.work_line import WorkLine
+from ophtimus_tui.widgets.work_line import WorkLine, step_said, throttled
 
 ENDING = "ophtimus-backup"
 _LOW = 14  # rows, below which the tree has no room
@@ -60,11 +61,20 @@ class RestoreScreen(ModalScreen[Profile | None]):
 
         result: Profile | OphtimusError
 
+    @dataclass
+    class _Told(Message):
+        """How far it is."""
+
+        step: str
+        done: int
+        total: int
+
     def __init__(self, texts: Texts) -> None:
         super().__init__()
         self._texts = texts
         self._error: OphtimusError | None = None
         self._working = False
+        self._step = ""
         self._title = Static("", id="title", classes="line", markup=False)
         self._box = PathBox()
         self._secret = Input(id="secret", password=True, compact=True)
@@ -95,7 +105,7 @@ class RestoreScreen(ModalScreen[Profile | None]):
         self._box.placeholder = texts("backup.restore_placeholder")
         self._secret.placeholder = texts("backup.secret")
         self._tree.relabel()
-        self._work.relabel(texts("backup.restoring"))
+        self._work.relabel(self._what())
         self._keys.show(
             [(texts("save.working_keys"), "")] if self._working else [
                 (texts("backup.key_next"), "app.focus_next"), (texts("backup.key_restore"), "screen.restore"),
@@ -125,7 +135,7 @@ class RestoreScreen(ModalScreen[Profile | None]):
         if missing is not None:
             missing.focus()
             return
-        self._working, self._error = True, None
+        self._working, self._error, self._step = True, None, ""
         self._enable()
         self._work.begin(self._texts("backup.restoring"))
         self._restore(self._box.path, self._secret.value)
@@ -134,7 +144,7 @@ class RestoreScreen(ModalScreen[Profile | None]):
     def _restore(self, path: Path, secret: str) -> None:
         result: Profile | OphtimusError
         try:
-            result = _restored(path, secret)
+            result = _restored(path, secret, throttled(lambda *far: self.post_message(self._Told(*far))))
         except OphtimusError as error:
             result = error
         except (OSError, ValueError) as error:  # a path with a null character is a ValueError
@@ -142,12 +152,20 @@ class RestoreScreen(ModalScreen[Profile | None]):
             result = BackupError(f"{path} cannot be read: {reason}.", "Check the path and the stick.")
         self.post_message(self._Ended(result))
 
+    @on(_Told)
+    def _show_how_far(self, told: _Told) -> None:
+        self._step = told.step
+        self._work.tell_step(self._what(), told.done, told.total)
+
+    def _what(self) -> str:
+        return step_said(self._step, self._texts) or self._texts("backup.restoring")
+
     @on(_Ended)
     def _end(self, ended: _Ended) -> None:
         self._working = False
         self._work.end()
         if isinstance(ended.result, Profile):
-            self.dismiss(ended.result)
+            end(self, ended.result)
             return
         self._error = ended.result
         self._enable()
@@ -168,13 +186,13 @@ class RestoreScreen(ModalScreen[Profile | None]):
         self.relabel()
 
 
-def _restored(path: Path, secret: str) -> Profile:
+def _restored(path: Path, secret: str, show: backup.Show) -> Profile:
     """Try what was written as a recovery key where it is one as they are printed, else as a passphrase."""
     try:
         recovery = keys.check_recovery_key(secret)
     except RecoveryKeyMistypedError:
-        return backup.restore(path, passphrase=secret)
-    return backup.restore(path, recovery=recovery)
+        return backup.restore(path, passphrase=secret, show=show)
+    return backup.restore(path, recovery=recovery, show=show)
 
 
 def _backups(entry: "os.DirEntry[str]") -> Entry | None:

@@ -23,14 +23,21 @@ from ophtimus_tui.model_rows import line
 from ophtimus_tui.removable_places import removable_places
 from ophtimus_tui.screens.choose import Said
 from ophtimus_tui.screens.confirm import ConfirmScreen
+from ophtimus_tui.screens.ending import end
 from ophtimus_tui.texts import Texts
 from ophtimus_tui.widgets.key_line import KeyLine
 from ophtimus_tui.widgets.path_box import PathBox
-from ophtimus_tui.widgets.work_line import WorkLine
+from ophtimus_tui.widgets.work_line import WorkLine, step_said, throttled
 
 _LOW = 14  # rows, below which the list of places and the keys have no room
-Write = Callable[[Path, bool], None]
-"""Writes the file; told whether one that is there may be replaced. Called in a thread, may raise OphtimusError."""
+Show = Callable[[str, int, int], None]
+"""Told of a step, and how many of how many bytes of it are done; 0 of 0 where that is not known."""
+
+Write = Callable[[Path, bool, Show], None]
+"""Writes the file; told whether one that is there may be replaced, and whom to tell how far it is.
+
+Called in a thread, may raise OphtimusError.
+"""
 
 
 class SaveFileScreen(ModalScreen[Path | None]):
@@ -70,18 +77,36 @@ class SaveFileScreen(ModalScreen[Path | None]):
 
         places: list[tuple[str, Path]]
 
-    def __init__(self, texts: Texts, title: Said, name: str, write: Write, working: Said) -> None:
+    @dataclass
+    class _Told(Message):
+        """How far the writing is."""
+
+        step: str
+        done: int
+        total: int
+
+    def __init__(
+        self,
+        texts: Texts,
+        title: Said,
+        name: str,
+        write: Write,
+        working: Said,
+        doubt: Callable[[Path], Said | None] = lambda _: None,
+    ) -> None:
         """Make the screen.
 
         Args:
             title, working: give their sentences: what is written, and that it is being written.
             name: of the file, as it is offered.
+            doubt: gives what speaks against a place, which is asked about before anything is written there.
         """
         super().__init__()
         self._texts = texts
         self._said_title, self._said_working = title, working
         self._offered = name
-        self._write = write
+        self._write, self._doubt = write, doubt
+        self._step = ""
         self._writing = False
         self._error: OphtimusError | None = None
         self._places: list[tuple[str, Path]] = []
@@ -112,7 +137,7 @@ class SaveFileScreen(ModalScreen[Path | None]):
         """Write everything in the language that is chosen now."""
         texts = self._texts
         self._title.update(self._said_title())
-        self._work.relabel(self._said_working())
+        self._work.relabel(self._what())
         self._keys.show(
             [(texts("save.working_keys"), "")] if self._writing else [
                 (texts("save.key_save"), "screen.save"), (texts("save.key_place"), "app.focus_next"),
@@ -172,7 +197,11 @@ class SaveFileScreen(ModalScreen[Path | None]):
             )
             if not await self.app.push_screen_wait(screen):
                 return
-        self._writing, self._error = True, None
+        if doubt := self._doubt(path):
+            screen = ConfirmScreen(doubt, lambda: texts("save.all_the_same"), lambda: texts("save.other"))
+            if not await self.app.push_screen_wait(screen):
+                return
+        self._writing, self._error, self._step = True, None, ""
         self._box.disabled = self._list.disabled = True
         self._work.begin(self._said_working())
         self.relabel()
@@ -182,7 +211,7 @@ class SaveFileScreen(ModalScreen[Path | None]):
     def _begin(self, path: Path, there: bool) -> None:
         error: OphtimusError | None = None
         try:
-            self._write(path, there)
+            self._write(path, there, throttled(lambda *far: self.post_message(self._Told(*far))))
         except OphtimusError as failed:
             error = failed
         except (OSError, ValueError) as failed:  # a path with a null character is a ValueError
@@ -192,11 +221,19 @@ class SaveFileScreen(ModalScreen[Path | None]):
             )
         self.post_message(self._Ended(path, error))
 
+    @on(_Told)
+    def _show_how_far(self, told: _Told) -> None:
+        self._step = told.step
+        self._work.tell_step(self._what(), told.done, told.total)
+
+    def _what(self) -> str:
+        return step_said(self._step, self._texts) or self._said_working()
+
     @on(_Ended)
     def _end(self, ended: _Ended) -> None:
         self._writing = False
         if ended.error is None:
-            self.dismiss(ended.path)
+            end(self, ended.path)
             return
         self._error = ended.error
         self._box.disabled = self._list.disabled = False

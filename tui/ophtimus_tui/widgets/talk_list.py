@@ -4,6 +4,7 @@ import datetime
 from collections.abc import Sequence
 from typing import ClassVar, Protocol
 
+from textual import on
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import OptionList
@@ -11,6 +12,9 @@ from textual.widgets.option_list import Option
 
 from ophtimus_tui.model_rows import line
 from ophtimus_tui.texts import Texts
+
+_MOST = 300  # talks that are drawn at first; thousands would hold up every key
+_MORE = "more"  # no talk's id, which is of hexadecimal digits
 
 
 class Listed(Protocol):
@@ -55,21 +59,34 @@ class TalkList(OptionList):
     def __init__(self, texts: Texts) -> None:
         super().__init__(markup=False)
         self._texts = texts
+        self._most = _MOST
+        self._shown: tuple[Sequence[Listed], Listed] | None = None
 
     @property
     def under_cursor(self) -> str | None:
         """The id of the talk under the cursor."""
-        return self.get_option_at_index(self.highlighted).id if self.highlighted is not None else None
+        under = self.get_option_at_index(self.highlighted).id if self.highlighted is not None else None
+        return under if under != _MORE else None
+
+    @on(OptionList.OptionSelected)
+    def _show_more(self, event: OptionList.OptionSelected) -> None:
+        if event.option_id == _MORE and self._shown is not None:
+            event.stop()
+            self._most += _MOST
+            self.show(*self._shown)
 
     def show(self, talks: Sequence[Listed], current: Listed) -> None:
         """Show talks, and which of them is open; the cursor stays on its talk, or else on its place."""
         self.border_title = self._texts("talks.title")
         self.border_subtitle = self._texts("talks.no_record")
-        at, chosen = self.highlighted, self.under_cursor
+        self._shown = talks, current
+        at = self.highlighted
+        chosen = self.get_option_at_index(at).id if at is not None else None
         self.clear_options()
         options: list[Option] = []
         heading = ""
-        for talk in sorted(talks, key=lambda talk: not talk.pinned):  # stable: otherwise as they came
+        ordered = sorted(talks, key=lambda talk: not talk.pinned)  # stable: otherwise as they came
+        for talk in ordered[: self._most]:
             above = self._texts("history.list_pinned") if talk.pinned else talk.begun_at.strftime("%Y-%m-%d")
             if above != heading:
                 heading = above
@@ -78,9 +95,10 @@ class TalkList(OptionList):
             words = [line(talk.title) or self._texts("history.untitled")]
             words += [self._texts("history.list_held")] if talk.held else []
             options.append(Option(Content(f"{mark} {' · '.join(words)}"), id=talk.id))
+        if (hidden := len(ordered) - self._most) > 0:
+            options.append(Option(Content(self._texts("talks.more", count=hidden)), id=_MORE))
         self.add_options(options or [Option(Content(self._texts("talks.none")), disabled=True)])
-        if chosen is not None and at is not None:
+        if chosen is not None and at is not None and options:
             ids = [option.id for option in options]
-            self.highlighted = (
-                ids.index(chosen) if chosen in ids else min(at, len(options) - 1) if options else None
-            )
+            stays = chosen in ids and chosen != _MORE
+            self.highlighted = ids.index(chosen) if stays else min(at, len(options) - 1)

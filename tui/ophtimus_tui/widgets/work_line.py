@@ -1,6 +1,7 @@
 """How far a long work is: a bar, the file, the bytes, the time that is left."""
 
 import time
+from collections.abc import Callable
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -11,6 +12,7 @@ from ophtimus_tui.sizes import size
 from ophtimus_tui.texts import Texts
 
 _SOON_S = 1.0  # a rate of less than a second is none
+_READ_S = 0.1  # in which somebody reads how far it is
 
 
 class WorkLine(Vertical):
@@ -58,6 +60,16 @@ class WorkLine(Vertical):
         self._bar.update(total=max(1, total), progress=done)
         self._write()
 
+    def tell_step(self, what: str, done: int, total: int) -> None:
+        """Show another step of the work, or how far the same one is, in bytes; a total of 0 is not known."""
+        if self._told is None:
+            return
+        if self._told[0] != what or done < self._told[1]:
+            self._begun, self._first = time.monotonic(), done
+        self._told = (what, done, total, "")
+        self._bar.update(total=total or None, progress=done)  # without a total the bar moves to and fro
+        self._write()
+
     def end(self) -> None:
         """Hide it."""
         self._told = None
@@ -74,10 +86,31 @@ class WorkLine(Vertical):
             return
         what, done, total, file = self._told
         parts = [what]
-        if file:
-            parts += [sanitize(file), self._texts("models.done_of", done=size(done), total=size(total))]
+        parts += [sanitize(file)] if file else []
+        if total:
+            parts.append(self._texts("models.done_of", done=size(done), total=size(total)))
         passed = time.monotonic() - self._begun
-        if passed >= _SOON_S and done > self._first >= 0:
+        if total and passed >= _SOON_S and done > self._first >= 0:
             left = round((total - done) * passed / (done - self._first))
             parts.append(self._texts("models.time_left", time=f"{left // 60}:{left % 60:02}"))
         self._line.update(" · ".join(parts))
+
+
+def step_said(step: str, texts: Texts) -> str:
+    """A step of a backup in the chosen language; "" for none, and for one that has no words here."""
+    key = f"backup.step_{step.replace(' ', '_')}"
+    return texts(key) if step and key in texts.keys(texts.language) else ""
+
+
+def throttled(tell: Callable[[str, int, int], object]) -> Callable[[str, int, int], None]:
+    """Tell of a new step and of the end of one at once, and of the rest as often as somebody can read it."""
+    told_step, told_at = "", 0.0
+
+    def tell_sometimes(step: str, done: int, total: int) -> None:
+        nonlocal told_step, told_at
+        now = time.monotonic()
+        if step != told_step or done == total or now - told_at >= _READ_S:
+            told_step, told_at = step, now
+            tell(step, done, total)
+
+    return tell_sometimes
