@@ -146,7 +146,8 @@ async def test_from_now_on_nothing_is_kept_and_then_again() -> None:
         await ask(app, pilot, "Kept")
         await command(app, pilot, "keep nothing")
         await stands(app, "keeps nothing")
-        assert settings.read().history == "nothing"
+        (profile,) = profiles.list_profiles()
+        assert settings.read_own(profile.settings_file, settings.Settings()).history == "nothing"
         await ask(app, pilot, "Not kept")
         app.chat.box.text = "A draft"
         await command(app, pilot, "keep conversations")
