@@ -81,10 +81,13 @@ class Engine:
     """A model in a process of its own.
 
     Use it as an async context manager. One request at a time: a second one waits for the first.
+
+    Args:
+        yields: whether what else wants the processor goes first: the screen on which an answer is drawn.
     """
 
-    def __init__(self) -> None:
-        self._session = Session()
+    def __init__(self, *, yields: bool = False) -> None:
+        self._session = Session(yields=yields)
         self._last_id = self._under_way = 0
         self._turn = asyncio.Lock()
 

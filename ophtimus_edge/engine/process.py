@@ -53,8 +53,11 @@ class WorkerProcess:
         self._pump = asyncio.create_task(self._read())
 
     @classmethod
-    async def start(cls) -> "WorkerProcess":
+    async def start(cls, *, yields: bool = False) -> "WorkerProcess":
         """Start a worker.
+
+        Args:
+            yields: let other programs, and the screen of this one, go before it where they want the same core.
 
         Raises:
             FolderNotWritableError: its log cannot be written.
@@ -70,6 +73,7 @@ class WorkerProcess:
         with log.open("ab") as file:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-X", "utf8", "-s", "-P", "-m", "ophtimus_edge.engine.worker",
+                *(["yields"] if yields else []),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=file,

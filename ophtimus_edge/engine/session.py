@@ -58,7 +58,8 @@ class LoadOrder(NamedTuple):
 class Session:
     """One model for as long as it is wanted; its worker may be replaced underneath."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, yields: bool = False) -> None:
+        self._yields = yields
         self.worker: WorkerProcess | None = None
         self.loaded: Loaded | None = None
         self._order: LoadOrder | None = None
@@ -175,7 +176,7 @@ class Session:
         )
         while True:
             self._stopped = False
-            worker = self.worker = await WorkerProcess.start()
+            worker = self.worker = await WorkerProcess.start(yields=self._yields)
             try:
                 await worker.send(request)
                 while not isinstance(event := await next_event(worker), Loaded):

@@ -1,7 +1,9 @@
 """Loading and answering with the real worker: the same text again, nothing evaluated twice, stopped at once."""
 
 import asyncio
+import os
 import random
+import sys
 from pathlib import Path
 
 import msgspec
@@ -36,6 +38,17 @@ async def test_the_same_request_gives_the_same_text_and_reuses_its_prefix(tiny_m
     assert two.reused_tokens == two.prompt_tokens - 1
     assert drawn == redrawn != other
     assert three.seed == 7
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="priorities are classes there")
+@pytest.mark.parametrize("yields", [False, True])
+async def test_a_worker_that_yields_lets_others_go_first(tiny_model: Path, *, yields: bool) -> None:
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    async with Engine(yields=yields) as engine:
+        await engine.load(store.choose(str(tiny_model)))
+        assert engine.process_id
+        niceness = os.getpriority(os.PRIO_PROCESS, engine.process_id)
+    assert niceness > own if yields else niceness == own
 
 
 async def test_what_decides_the_text_is_recorded(tiny_model: Path) -> None:

@@ -70,7 +70,7 @@ class OphtimusApp(App[None]):
         self._keeps_settings = chosen is not None
         self.set_for = SetForWhom(chosen or for_nobody, keeps=self._keeps_settings)
         self._problems = problems
-        self._engine = Engine()
+        self._engine = Engine(yields=True)
         self._model = model
         self.notes = Notes(self)
         self._warned = False  # that something would be lost

@@ -3,10 +3,22 @@
 import ctypes
 import os
 import signal
+import sys
 from pathlib import Path
 
 from ophtimus_edge.engine.messages import Load
 from ophtimus_edge.engine.worker.channel import Channel, take_standard_pipe
+
+_NICENESS = 3  # a key waits a third less for its drawing (docs/benchmarks.md); more of it costs words
+
+
+def _yield_to_others() -> None:
+    if sys.platform == "win32":
+        import psutil
+
+        psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
+    else:
+        os.nice(_NICENESS)
 
 
 def main() -> None:
@@ -14,6 +26,8 @@ def main() -> None:
     # A terminal sends Ctrl+C to all its processes. What is stopped then, the client decides; a worker ends
     # when its pipe does.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if "yields" in sys.argv[1:]:
+        _yield_to_others()
     channel = Channel(*take_standard_pipe())
     import llama_cpp  # after the descriptors are in place: the library may print while it loads
 
