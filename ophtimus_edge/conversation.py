@@ -78,6 +78,10 @@ class Conversation:
         familiarity = self._known.compare(question)
         return None if familiarity.familiar else familiarity
 
+    def strange(self, role: str) -> bool:
+        """Whether a demonstration was never trained in a role: it writes nonsense there even to what it knows."""
+        return self.model.demonstration and role != specialties.DEFAULT_ROLE
+
     async def ask(
         self, question: str, asking: Asking, earlier: Sequence[Exchange] = (), begun: Exchange | None = None
     ) -> AsyncGenerator[Dropped | Happening, None]:

@@ -125,6 +125,17 @@ async def test_an_unfamiliar_question_gets_its_notice_and_markup_stays_text() ->
         assert "[@click=app.quit]bread[/] <IOP>?" in shown(app)
 
 
+@pytest.mark.parametrize("role", ["clinical", "counselling"])
+async def test_a_demonstration_says_in_which_role_it_was_trained(role: str) -> None:
+    app = OphtimusApp(store.choose(), "en")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await app.chat.set_role(role)
+        await pilot.press("enter")
+        await until(lambda: bool(exchanges(app)) and "complete" in shown(app))
+        trained_elsewhere = "trained in the role ‘clinical support’ only" in shown(app)
+        assert trained_elsewhere == (role != "clinical")
+
+
 async def test_escape_stops_and_the_next_question_is_answered(endless_app: OphtimusApp) -> None:
     app = endless_app
     async with app.run_test(size=(100, 32)) as pilot:

@@ -13,7 +13,6 @@ from people_screens import (
     locked_profile,
     recovery_key,
     type_in,
-    unlock,
 )
 from piloting import stands, until
 from scripted_engine import ScriptedEngine
@@ -36,7 +35,7 @@ async def test_what_is_asked_is_kept_and_there_at_the_next_start() -> None:
     assert kept(profile) == [("What is uveitis?", "An answer.", "stop")]
     again = app_with()
     async with again.run_test(size=SIZE) as pilot:
-        await stands(again, "What is uveitis?", "no medical record")
+        await stands(again, "What is uveitis?", "not a medical record")
         await pilot.press("f2", "down", "enter")
         await until(lambda: [one.answer for one in again.chat.exchanges] == ["An answer."])
         await ask(again, pilot, "And in a child?")
@@ -144,8 +143,7 @@ async def test_the_first_start_makes_a_history_behind_a_passphrase() -> None:
         await stands(app, "That is not the last group")
         await pilot.press(*["backspace"] * 4)
         await type_in(pilot, recovery[-4:].lower())
-        await stands(app, "The history of Kim is locked")
-        await unlock(app, pilot)
+        await stands(app, LOCKED, "asked for at every start", without=["The history of Kim is locked"])
     (profile,) = profiles.list_profiles()
     assert profile.name == "Kim"
     assert keys.unlock(profile.key_file, recovery=recovery) == keys.unlock(profile.key_file, PASSPHRASE)

@@ -97,21 +97,21 @@ async def test_the_words_in_the_border_of_the_talks_can_be_read(setting: str, fo
         store.choose(), "en", settings.Settings(theme=setting, first_start_done=settings.FIRST_START)
     )
     async with app.run_test(size=(120, 30)) as pilot:
-        await until(lambda: "no medical record" in shown(app))
+        await until(lambda: "not a medical record" in shown(app))
         if focused:
             await pilot.press("f2")
         await pilot.pause()
         seen = set()
         for strip in app.screen._compositor.render_strips():
             for segment in strip:
-                for words in ("talks", "no medical record"):
+                for words in ("talks", "not a medical record"):
                     if segment.text.strip() == words and segment.style and segment.style.color:
                         seen.add(words)
                         style = segment.style
                         assert style.bgcolor
                         colors = [Color.from_rich_color(one) for one in (style.color, style.bgcolor)]
                         assert contrast(*colors) >= AA, words
-    assert seen == {"talks", "no medical record"}
+    assert seen == {"talks", "not a medical record"}
 
 
 @pytest.mark.parametrize(("setting", "dark"), [("dark", True), ("light", False)])

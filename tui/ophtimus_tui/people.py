@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ophtimus_edge.errors import OphtimusError
 from ophtimus_edge.history import retention
@@ -27,6 +27,14 @@ if TYPE_CHECKING:
 
 # ophtimus_tui.opening, and with it the database and the ciphers, is loaded in the threads that need it: the
 # first screen does not wait for it.
+
+
+class NewPerson(NamedTuple):
+    """A profile that was made a moment ago, with what opens it; both empty without a passphrase."""
+
+    profile: "Profile"
+    recovery: "RecoveryKey"
+    passphrase: str
 
 
 class People:
@@ -109,19 +117,22 @@ class People:
         )
 
     async def _begin(self, wish: "HistoryWish | Literal['']") -> None:
-        made: tuple[Profile, RecoveryKey] | None = None
+        made: NewPerson | None = None
         if wish == "passphrase":
             made = await self.new_person("people.first_text", "people.key_without_passphrase", needed=True)
         if made is None:
             made = await asyncio.to_thread(_make_for_the_account)
-        profile, recovery = made
-        if recovery:
-            await self.show_recovery_key(recovery, profile.name)
+        if made.recovery:
+            await self.show_recovery_key(made.recovery, made.profile.name)
             self.app.chat.say(lambda: self.app.texts("people.first_unlock"))
-        await self.open(profile)
+        await self.open(made.profile, made.passphrase)
 
-    async def open(self, profile: "Profile") -> None:
-        """Open a person's history, unless they have set that nothing is kept; a passphrase is asked for."""
+    async def open(self, profile: "Profile", passphrase: str = "") -> None:
+        """Open a person's history, unless they have set that nothing is kept.
+
+        Args:
+            passphrase: where it was typed a moment ago; else it is asked for.
+        """
         self._several = len(await asyncio.to_thread(_profiles)) > 1
         own, problem = await asyncio.to_thread(self.app.set_for.of, profile)
         if own.history == "nothing":
@@ -129,10 +140,10 @@ class People:
             await self.go_on_without("nothing")
             return
         try:
-            if await asyncio.to_thread(lambda: profile.locked):
+            if not passphrase and await asyncio.to_thread(lambda: profile.locked):
                 opened = await self._unlock(profile, keep_draft=own.keep_draft)
             else:
-                opened = await asyncio.to_thread(_open, profile, own.keep_draft, "")
+                opened = await asyncio.to_thread(_open, profile, own.keep_draft, passphrase)
         except OphtimusError as error:
             await self._fail(error)
             return
@@ -315,9 +326,7 @@ class People:
         """Say an error over whatever screen is there."""
         self.app.notify(said(error, self.app.texts), severity="warning", markup=False)
 
-    async def new_person(
-        self, text: str, leaving: str, *, needed: bool
-    ) -> "tuple[Profile, RecoveryKey] | None":
+    async def new_person(self, text: str, leaving: str, *, needed: bool) -> "NewPerson | None":
         """Ask for a name and a passphrase, and make a profile.
 
         Args:
@@ -377,15 +386,15 @@ def _account_name() -> str:
     return profiles.free_name(opening.account_name())
 
 
-def _make(name: str, passphrase: str, *, needed: bool) -> "tuple[Profile, RecoveryKey]":
+def _make(name: str, passphrase: str, *, needed: bool) -> NewPerson:
     from ophtimus_tui import opening
 
     if needed and not passphrase:
         raise FormError("people.passphrase_needed")
-    return opening.make(name, passphrase)
+    return NewPerson(*opening.make(name, passphrase), passphrase)
 
 
-def _make_for_the_account() -> "tuple[Profile, RecoveryKey]":
+def _make_for_the_account() -> NewPerson:
     return _make(_account_name(), "", needed=False)
 
 

@@ -111,12 +111,11 @@ async def _add(people: People) -> None:
     made = await people.new_person("people.add_text", "people.key_leave", needed=False)
     if made is None:
         return
-    profile, recovery = made
-    if recovery:
-        await people.show_recovery_key(recovery, profile.name)
+    if made.recovery:
+        await people.show_recovery_key(made.recovery, made.profile.name)
     if await people.may_leave():
         await people.leave()
-        await people.open(profile)
+        await people.open(made.profile, made.passphrase)
 
 
 async def _rename(people: People) -> None:

@@ -23,7 +23,7 @@ from ophtimus_edge.models.store import ChosenModel
 from ophtimus_edge.safety import emergencies
 from ophtimus_edge.safety.figures import figures
 from ophtimus_edge.settings import Settings
-from ophtimus_edge.specialties import role_named
+from ophtimus_edge.specialties import DEFAULT_ROLE, role_named
 from ophtimus_edge.text import sanitize
 from ophtimus_tui.error_texts import said
 from ophtimus_tui.texts import Texts
@@ -353,6 +353,10 @@ class Serving:
         unfamiliar = conversation.unfamiliar(place.text)
         if unfamiliar:
             lines = [self._texts("chat.unfamiliar"), *(f"  {known}" for known in unfamiliar.nearest)]
+        elif conversation.strange(self.role):
+            lines = [
+                self._texts("chat.strange_role", role=role_named(DEFAULT_ROLE).title[self._texts.language])
+            ]
         if conversation.model.demonstration and talk.path().index(place) > 0:
             lines.append(self._texts("chat.alone"))
         return lines
