@@ -16,34 +16,39 @@ from engines import QUESTION, collect, workers
 from ophtimus_edge import locations
 from ophtimus_edge.engine.client import Engine
 from ophtimus_edge.engine.messages import Turn
+from ophtimus_edge.engine.process import WorkerProcess
 from ophtimus_edge.errors import EngineError
 from ophtimus_edge.models import gguf, store
 from ophtimus_edge.models.fit import predict_memory
 from ophtimus_edge.models.hardware import read_machine
 
 
-async def test_a_load_that_runs_out_of_memory_is_tried_with_half_the_context(tiny_model: Path) -> None:
+async def test_a_load_that_runs_out_of_memory_is_tried_with_half_the_context(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The kernel ends a process that takes too much memory as a kill does."""
-    killed: list[int] = []
+    really_start, killed = WorkerProcess.start, []
 
-    def kill_the_first(_fraction: float) -> None:
+    async def start_and_kill_the_first(**options: bool) -> WorkerProcess:
+        worker = await really_start(**options)
         if not killed:
-            killed.extend(workers())
-            for pid in killed:
-                os.kill(pid, signal.SIGKILL)
+            killed.append(worker.pid)
+            os.kill(worker.pid, signal.SIGKILL)
+        return worker
 
     model = store.choose()
     async with Engine() as engine:
         whole = await engine.load(model, 2048)
         assert (whole.context, whole.reduced) == (2048, [])
-        halved = await engine.load(model, 2048, kill_the_first)
+        monkeypatch.setattr(WorkerProcess, "start", start_and_kill_the_first)
+        halved = await engine.load(model, 2048)
         assert len(killed) == 1
         assert halved.context == 1024
         assert "1,024 tokens, where 2,048 were planned" in " ".join(halved.reduced)
         assert (await collect(engine, QUESTION, 3))[1].completion_tokens == 3
         killed.clear()
         with pytest.raises(EngineError, match="perhaps because the memory ran out"):
-            await engine.load(store.choose(str(tiny_model)), 0, kill_the_first)  # 512: not halved again
+            await engine.load(store.choose(str(tiny_model)))  # 512: not halved again
     assert workers() == set()
 
 

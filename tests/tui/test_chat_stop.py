@@ -1,5 +1,8 @@
 """Escape stops at any phase, by key and by mouse; nothing that was asked or written is lost by it."""
 
+import asyncio
+from typing import Literal
+
 from piloting import click, shown, until
 from scripted_engine import ScriptedEngine, scripted
 
@@ -15,6 +18,11 @@ def opened(language: str = "en") -> tuple[OphtimusApp, ScriptedEngine]:
     return app, scripted(app, ScriptedEngine(WORDS))
 
 
+def waiting(app: OphtimusApp) -> list[str]:
+    """The questions that are on their way to the model."""
+    return [job.exchange.question for job in app.chat.serving.unfinished]
+
+
 async def test_a_question_is_stopped_while_the_model_loads_and_asked_later_as_it_was() -> None:
     app, engine = opened()
     engine.may_load.clear()
@@ -23,10 +31,8 @@ async def test_a_question_is_stopped_while_the_model_loads_and_asked_later_as_it
         for text in ("What is glaucoma?", "What is a cataract?"):
             app.chat.box.text = text
             await pilot.press("enter")
-            await until(
-                lambda text=text: bool(app.chat.exchanges) and app.chat.exchanges[-1].question == text
-            )  # type: ignore[misc]
-        await until(lambda: "waiting for its turn" in shown(app))
+        await until(lambda: waiting(app) == ["What is glaucoma?", "What is a cataract?"])
+        assert "waiting for its turn" in shown(app)
         await pilot.press("escape")
         await until(lambda: shown(app).count("stopped before it began") == 2)
         engine.may_load.set()
@@ -40,6 +46,33 @@ async def test_a_question_is_stopped_while_the_model_loads_and_asked_later_as_it
         assert len(last.place.replies) == 1  # no empty version beside it
         assert engine.asked[-1].temperature == 0.0
         assert "again ·" not in shown(app)
+
+
+async def test_a_question_is_stopped_while_the_history_is_still_opened() -> None:
+    """It is not sent when the history is there, and stands in it as a question that was stopped."""
+    app, engine = opened()
+    may_open, open_it = asyncio.Event(), app.people.go_on_without
+
+    async def open_late(why: Literal["nothing", "failed", "shut"]) -> None:
+        await may_open.wait()
+        await open_it(why)
+
+    app.people.go_on_without = open_late  # type: ignore[method-assign]
+    async with app.run_test(size=SIZE) as pilot:
+        await until(lambda: "ready" in shown(app))
+        await pilot.press("enter")
+        await until(lambda: waiting(app) == ["What is glaucoma?"])
+        await pilot.press("escape")
+        await until(lambda: "it gets its place as soon as the history is open" in shown(app))
+        app.chat.box.text = "What is a cataract?"  # sent after the key: this one is answered
+        await pilot.press("enter")
+        await until(lambda: "What is a cataract?" in waiting(app))
+        may_open.set()
+        await until(lambda: "stopped before it began" in shown(app) and "".join(WORDS) in shown(app))
+        assert len(engine.asked) == 1
+        path = app.chat.open_talk.talk.path()
+        assert [place.text for place in path] == ["What is glaucoma?", "What is a cataract?"]
+        assert [place.reply and place.reply.text for place in path] == ["", "".join(WORDS)]
 
 
 async def test_a_question_is_stopped_while_it_is_read() -> None:

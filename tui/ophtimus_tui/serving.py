@@ -97,6 +97,7 @@ class Serving:
         self._idle = asyncio.Event()
         self._idle.set()
         self._jobs: deque[Job] = deque()
+        self._stopped_early: deque[Job] = deque()  # while there was no history to keep them in
         self._came = asyncio.Event()
         self._job: Job | None = None
         self._served: set[asyncio.Task[object]] = set()
@@ -115,15 +116,16 @@ class Serving:
     @property
     def unfinished(self) -> list[Job]:
         """What is being answered, and what waits behind it."""
-        return [*([self._job] if self._job else []), *self._jobs]
+        return [*([self._job] if self._job else []), *self._stopped_early, *self._jobs]
 
     @property
     def history(self) -> History | None:
         """Where talks are kept; without one nothing is answered."""
         return self._history
 
-    @history.setter
-    def history(self, history: History) -> None:
+    async def take_up(self, history: History) -> None:
+        """Answer from now on, and keep it; what was stopped before there was a history gets its place in it."""
+        await self._stop_waiting(self._stopped_early, history)
         self._history = history
         self._came.set()
 
@@ -144,7 +146,7 @@ class Serving:
             except TimeoutError:
                 pass  # what comes of it belongs to nothing any more
         if history is not None:
-            await self._stop_waiting(history)
+            await self._stop_waiting(self._jobs, history)
 
     async def serve(self, model: ChosenModel) -> None:
         """Load a model, then answer one question after another, until this is cancelled."""
@@ -218,12 +220,19 @@ class Serving:
             self._stopped = True
             await self.engine.cancel()
             return True
-        return self._history is not None and await self._stop_waiting(self._history)
+        if not self._jobs:
+            return False
+        if self._history is not None:
+            await self._stop_waiting(self._jobs, self._history)
+        while self._jobs:  # the history is still being opened
+            job = self._jobs.popleft()
+            self._stopped_early.append(job)
+            job.exchange.status(partial(self._texts, "chat.stopped_early"), stops=False)
+        return True
 
-    async def _stop_waiting(self, history: History) -> bool:
-        waiting = list(self._jobs)
-        self._jobs.clear()
-        for job in waiting:
+    async def _stop_waiting(self, waiting: deque[Job], history: History) -> None:
+        for _ in range(len(waiting)):  # not what is sent meanwhile
+            job = waiting.popleft()
             if self._model is not None and job.exchange.place is None:
                 try:
                     place, reply = await self._begin(job, self._asking(job), self._model, history)
@@ -235,7 +244,6 @@ class Serving:
                 job.exchange.begin(place)
                 self._placed(job.exchange)
             job.exchange.finish()
-        return bool(waiting)
 
     def _leave_the_role_of(self, model: ChosenModel) -> None:
         if model.is_base and self.role != FREE:

@@ -9,7 +9,7 @@ from pathlib import Path
 from ophtimus_edge.engine.messages import Load
 from ophtimus_edge.engine.worker.channel import Channel, take_standard_pipe
 
-_NICENESS = 3  # a key waits a third less for its drawing (docs/benchmarks.md); more of it costs words
+_NICENESS = 2  # a key waits a third less for its drawing (docs/benchmarks.md); more of it costs words
 
 
 def _yield_to_others() -> None:

@@ -164,7 +164,7 @@ class ChatScreen(TalkCommands):
         """
         await self._mounted.wait()
         await self.sending.take_up(draft)
-        self.serving.history = history
+        await self.serving.take_up(history)
         self.relabel_keeping()
         if talk_id:
             await self.open_talk.open_kept(talk_id)

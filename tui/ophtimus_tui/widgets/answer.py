@@ -22,7 +22,7 @@ from ophtimus_tui.widgets.markdown_lines import Line, Page
 
 _UPDATE_S = 0.125  # the eye needs no more
 _REST = 8  # an update and its drawing are followed by so many times what they took of the processor
-_REST_TYPING = 20  # the same while somebody types: the keys go before the answer
+_REST_TYPING = 30  # the same while somebody types: the keys go before the answer
 _TYPING_S = 0.5  # after a key
 _SOON_S = 0.02
 _NARROWEST = 4  # cells; a page is never laid out for less
