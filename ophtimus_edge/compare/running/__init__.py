@@ -1,0 +1,1 @@
+"""A comparison as a whole: what it will take here, and going through its parts and levels."""
