@@ -126,7 +126,7 @@ def _ladder(asked: Counts, cost: Callable[[Counts], float]) -> list[_Step]:
 
 def _reach(counts: Counts, step: _Step, budget_s: float, cost: Callable[[Counts], float]) -> int:
     """How far up a step the budget goes; to where it stands already, or below, where it does not pay it."""
-    low, high = getattr(counts, step.field), step.up_to
+    low, high = int(getattr(counts, step.field)), step.up_to
     if high <= low or cost(_with(counts, step.field, high)) <= budget_s:
         return high
     if step.whole:
