@@ -1,6 +1,6 @@
 """How long each part of a comparison takes on this machine, how much memory it needs, and what a budget buys."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -22,6 +22,7 @@ _QUESTION_TOKENS = 25  # of the speed part's own question, with the template's e
 _ROLE_TOKENS = 45  # evaluated before it
 # The figures of two rows of logits, for each token of the vocabulary; measured on two cores.
 _COMPARE_S = 6e-9
+_TOKEN_BYTES = 4  # of text
 _OWN_BYTES = 250 << 20  # of the process that compares: Python, numpy, and copies of blocks of rows
 
 
@@ -122,6 +123,12 @@ class _Costs(NamedTuple):
     once: float = 0.0
     unit: float = 0.0
     order: float = 0.0
+
+
+def mean_tokens(texts: Iterable[str]) -> float:
+    """About how many tokens texts have on average: four bytes each, in English and in Korean; 0 for none."""
+    sizes = [len(text.encode("utf-8", "replace")) / _TOKEN_BYTES for text in texts]
+    return sum(sizes) / len(sizes) if sizes else 0.0
 
 
 def make_plan(

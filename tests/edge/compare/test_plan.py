@@ -6,8 +6,9 @@ import pytest
 from ophtimus_edge.compare.running.budget import Counts
 from ophtimus_edge.compare.running.machine import machine_in_words, tool_versions
 from ophtimus_edge.compare.running.pace import Pace, measure_paces, pace_of_samples, predict_pace
-from ophtimus_edge.compare.running.plan import Asked, Plan, make_plan
+from ophtimus_edge.compare.running.plan import Asked, Plan, make_plan, mean_tokens
 from ophtimus_edge.compare.running.words import duration, plan_lines
+from ophtimus_edge.engine.client import Engine
 from ophtimus_edge.errors import UsageError
 from ophtimus_edge.models import fit, store
 from ophtimus_edge.models.hardware import Gpu, Machine, read_machine
@@ -147,6 +148,10 @@ def test_a_plan_in_words() -> None:
     cut = "\n".join(plan_lines(planned(3600)))
     assert "budget       1 h: " in cut
     assert "essay with" in cut
+    assert "cut first" in cut
+    fits = "\n".join(plan_lines(planned(planned().seconds)))
+    assert "it all fits" in fits
+    assert "cut first" not in fits
     tight = msgspec.structs.replace(MACHINE, memory_bytes=8 * GIB, available_bytes=7 * GIB)
     assert "does not fit the divergence of Q4_K_M holds" in "\n".join(plan_lines(planned(machine=tight)))
 
@@ -173,6 +178,20 @@ def test_answers_side_by_side_are_written_faster_but_not_for_nothing() -> None:
     assert speeds[0] == LARGE.generated_tokens_per_s
     assert speeds == sorted(speeds)
     assert speeds[-1] < LARGE.prompt_tokens_per_s
+
+
+async def test_tokens_are_estimated_before_any_model_is_loaded() -> None:
+    texts = [
+        "What are the symptoms of acute angle-closure glaucoma?",
+        "급성 폐쇄각 녹내장의 증상은 무엇입니까?",
+    ]
+    model = store.choose("demo", "Q4_K_M")
+    async with Engine() as engine:
+        await engine.load(model, vocabulary_only=True)
+        counted = [len(await engine.tokenize(text)) for text in texts]
+    # A clinic's plan may be wrong by a factor of 2, not by more.
+    assert 0.5 < mean_tokens(texts) / (sum(counted) / 2) < 2
+    assert mean_tokens([]) == 0
 
 
 async def test_a_measured_pace_takes_the_place_of_the_predicted_one() -> None:
