@@ -9,6 +9,7 @@ of the installed wheel, so that the arithmetic is the same and the method alone 
 
 import argparse
 import asyncio
+import contextlib
 import json
 import statistics
 import subprocess
@@ -39,14 +40,20 @@ def report(what: str, ours: list[float], theirs: list[float]) -> None:
     )
 
 
+async def once(model: store.ChosenModel) -> SpeedSample:
+    """The level in the first round of a comparison."""
+    async with contextlib.aclosing(measure_speed([model], gpu_layers=0)) as samples:
+        return await anext(samples)
+
+
 async def measured(program: str, model: store.ChosenModel, rounds: int) -> None:
     samples: list[SpeedSample] = []
     theirs: list[tuple[float, float]] = []
-    async for sample in measure_speed([model], rounds=rounds, gpu_layers=0):
-        samples.append(sample)
-        theirs.append(await asyncio.to_thread(llama_bench, program, model, sample.threads))
+    for _ in range(rounds):
+        samples.append(await once(model))
+        theirs.append(await asyncio.to_thread(llama_bench, program, model, samples[-1].threads))
         print(
-            f"  {sample.prompt_tokens_per_s:.2f} and {sample.generated_tokens_per_s:.2f}; "
+            f"  {samples[-1].prompt_tokens_per_s:.2f} and {samples[-1].generated_tokens_per_s:.2f}; "
             f"llama-bench {theirs[-1][0]:.2f} and {theirs[-1][1]:.2f}",
             flush=True,
         )

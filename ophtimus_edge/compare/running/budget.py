@@ -9,7 +9,8 @@ things are cut:
 2. rounds of speed behind the third: the ratio within a round is steady;
 3. further orders of the options: they tell of the bias for a letter only;
 4. windows of divergence behind the 64th: the interval of the mean narrows slowly from there on;
-5. choice questions last: to tell two points of accuracy apart takes about 1,500 of them.
+5. choice questions: to tell two points of accuracy apart takes about 1,500 of them;
+6. the third round, and windows behind the 16th.
 """
 
 import re
@@ -117,7 +118,7 @@ def least(asked: Counts, cost: Callable[[Counts], float]) -> list[tuple[str, flo
 def _ladder(asked: Counts, cost: Callable[[Counts], float]) -> list[_Step]:
     steps = [_Step(field, getattr(LEAST, field), whole=True) for field, _ in least(asked, cost)]
     steps += [
-        _Step("choices", 300), _Step("windows", 64), _Step("rounds", 3),
+        _Step("windows", 64), _Step("rounds", 3),
         _Step("choices", asked.choices), _Step("windows", asked.windows),
         _Step("permutations", asked.permutations), _Step("rounds", asked.rounds), _Step("essays", asked.essays),
     ]  # fmt: skip
