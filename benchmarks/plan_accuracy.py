@@ -3,11 +3,13 @@
     .venv/bin/python benchmarks/plan_accuracy.py REFERENCE LEVEL… --text FILE [--rounds 2] [--windows 4]
 
 REFERENCE and LEVEL are GGUF files. The plan is made twice: from the files' headers and two seconds of measuring
-the machine, and from some tokens measured with each level. It should be right within a factor of 2.
+the machine, and from some tokens measured with each level. It should be right within a factor of 2. With --rounds 0 or
+--windows 0 that part is left out.
 """
 
 import argparse
 import asyncio
+import contextlib
 import time
 from pathlib import Path
 
@@ -34,27 +36,28 @@ async def compared(models: list[store.ChosenModel], text: str, rounds: int, wind
     plans = [planned(predicted, counts, machine), planned(paces, counts, machine)]
     took, samples = dict[str, float](), list[SpeedSample]()
     start = time.monotonic()
-    async for sample in measure_speed(models, reference=models[0], rounds=rounds, gpu_layers=0):
-        samples.append(sample)
+    async with contextlib.aclosing(measure_speed(models, rounds=max(rounds, 2), gpu_layers=0)) as running:
+        while len(samples) < len(models) * rounds:
+            samples.append(await anext(running))
     took["speed"] = time.monotonic() - start
     start = time.monotonic()
-    for level in models[1:]:
+    for level in models[1:] if windows else []:
         async for _ in measure_divergence(models[0], level, text, most=windows, gpu_layers=0):
             pass
     took["divergence"] = time.monotonic() - start
     print("| part | predicted s | from measured paces s | it took s | ratios |")
     print("|---|---|---|---|---|")
-    for one, other in zip(plans[0].parts, plans[1].parts, strict=True):
-        real = took[one.part]
-        print(f"| {one.part} | {one.seconds:.1f} | {other.seconds:.1f} | {real:.1f} "
-              f"| {one.seconds / real:.2f}, {other.seconds / real:.2f} |")  # fmt: skip
+    for before, after in zip(plans[0].parts, plans[1].parts, strict=True):
+        real = took[before.part]
+        print(f"| {before.part} | {before.seconds:.1f} | {after.seconds:.1f} | {real:.1f} "
+              f"| {before.seconds / real:.2f}, {after.seconds / real:.2f} |")  # fmt: skip
     for model, one, other in zip(models, predicted, paces, strict=True):
         found = [sample for sample in samples if sample.is_of(model)]
         print(
             f"{model.level}: load s, pp, tg, GiB predicted {_said(one)}; measured {_said(other)}; in the "
             f"rounds {[round(each.prompt_tokens_per_s, 1) for each in found]} "
             f"{[round(each.generated_tokens_per_s, 1) for each in found]}, "
-            f"{max(each.peak_memory_bytes for each in found) / 2**30:.2f} GiB",
+            f"{max((each.peak_memory_bytes for each in found), default=0) / 2**30:.2f} GiB",
             flush=True,
         )
 

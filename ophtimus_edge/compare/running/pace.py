@@ -19,16 +19,17 @@ from ophtimus_edge.models.probe import Probe
 from ophtimus_edge.models.store import ChosenModel
 
 WINDOW, ROWS = 512, 256  # of divergence: tokens of a window, and the rows of logits that are wanted of it
-_PROBE_PROMPT, _PROBE_GENERATED = 128, 16
+_PROBE_PROMPT, _PROBE_GENERATED, _PROBE_TIMES = 64, 8, 3
 # From the start of the worker's process until it could load a model; then the vocabulary, and the file's
 # bytes, which lie in the system's memory from the second time on.
 _START_S = 0.6
 _TOKEN_S = 4e-6
 _FILE_BYTES_PER_S = 1e9
 # Float operations of the probe's matrix product in the time that one weight takes for one of many tokens that
-# are evaluated together, by type: measured with AVX2 at the 1B shape.
-_PROMPT_OPERATIONS = {"Q8_0": 2.0, "Q4_K": 2.0, "Q2_K": 2.0, "BF16": 2.0, "F16": 2.0, "F32": 2.0}
-_PROMPT_OPERATIONS_ELSE = 2.5
+# are evaluated together, by type, and those of a multiplication of the attention; with AVX2, at the 1B shape.
+_PROMPT_OPERATIONS = {"Q4_0": 1.2, "Q4_K": 1.2, "Q8_0": 1.2, "IQ4_NL": 1.2, "Q2_K": 1.3}
+_PROMPT_OPERATIONS_ELSE = 2.0
+_ATTENTION_OPERATIONS = 20.0
 # A token more beside one that is written costs somewhat more than a token of a prompt.
 _SMALL_BATCH = 1.25
 
@@ -85,7 +86,8 @@ def predict_pace(model: ChosenModel, machine: Machine, probe: Probe, gpu_layers:
     width = header.metadata.get("llama.embedding_length", 0)
     vocabulary = header.metadata.get("tokenizer.ggml.tokens", 0)
     # The keys and values of half a window before each token, in every layer.
-    layers += WINDOW / 2 * 4 * width * header.metadata.get("llama.block_count", 0)
+    depth = header.metadata.get("llama.block_count", 0)
+    layers += WINDOW / 2 * 2 * width * depth * _ATTENTION_OPERATIONS
     row_bytes = 4 * vocabulary
     speed = fit.predict_speed(header, size, machine, probe, settings.gpu_layers)
     return Pace(
@@ -107,7 +109,7 @@ def predict_pace(model: ChosenModel, machine: Machine, probe: Probe, gpu_layers:
 async def measure_paces(
     models: Iterable[ChosenModel], predicted: Iterable[Pace], gpu_layers: int | None = None
 ) -> AsyncGenerator[Pace, None]:
-    """Measure some tokens with each level; takes twice the loading and some seconds more.
+    """Measure some tokens with each level; takes the loading and some seconds.
 
     Args:
         predicted: of each model; its memory stays.
@@ -125,8 +127,14 @@ async def measure_paces(
             await engine.load(model, WINDOW, gpu_layers=gpu_layers)
             load_s = time.perf_counter() - start
             await engine.bench(_PROBE_GENERATED, 1)
-            times = await engine.bench(_PROBE_PROMPT, _PROBE_GENERATED)
-        yield _at(pace, load_s, _PROBE_PROMPT / times.prompt_s, _PROBE_GENERATED / times.generated_s)
+            times = [await engine.bench(_PROBE_PROMPT, _PROBE_GENERATED) for _ in range(_PROBE_TIMES)]
+        # The medians: a core that another program takes for a moment stops a token many times its own length.
+        yield _at(
+            pace,
+            load_s,
+            _PROBE_PROMPT / statistics.median(each.prompt_s for each in times),
+            _PROBE_GENERATED / statistics.median(each.generated_s for each in times),
+        )
 
 
 def pace_of_samples(pace: Pace, model: ChosenModel, samples: Iterable[SpeedSample]) -> Pace:

@@ -22,6 +22,8 @@ _QUESTION_TOKENS = 25  # of the speed part's own question, with the template's e
 _ROLE_TOKENS = 45  # evaluated before it
 # The figures of two rows of logits, for each token of the vocabulary; measured on two cores.
 _COMPARE_S = 6e-9
+# Both models' vocabularies are read and compared, and the text cut into tokens by both; for each token they know.
+_SETTING_UP_S = 16e-6
 _TOKEN_BYTES = 4  # of text
 _OWN_BYTES = 250 << 20  # of the process that compares: Python, numpy, and copies of blocks of rows
 
@@ -236,7 +238,7 @@ def _costs(part: PartName, takers: list[Pace], reference: Pace, asked: Asked) ->
         return _Costs(unit=sum(map(_round_s, takers)))
     if part == "divergence":
         return _Costs(
-            once=loads + reference.load_s * len(takers),
+            once=loads + sum(reference.load_s + _SETTING_UP_S * pace.row_bytes / 4 for pace in takers),
             unit=sum(_window_s(pace) + _window_s(reference) + _compare_s(pace) for pace in takers),
         )
     if part == "mcq":
