@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/plan_accuracy.py REFERENCE LEVEL… --text FILE [--rounds 2] [--windows 4]
 
 REFERENCE and LEVEL are GGUF files. The plan is made twice: from the files' headers and two seconds of measuring
-the machine, and from some tokens measured with each level. It should be right within a factor of 2. With --rounds 0 or
---windows 0 that part is left out.
+the machine, and from some tokens measured with each level. It should be right within a factor of 2.
+With --rounds 0 or --windows 0 that part is left out.
 """
 
 import argparse

@@ -69,6 +69,8 @@ async def measure_speed(
     total = len(levels) * rounds + sum(again for _, _, again in todo)
     done = total - len(todo)
     on_progress(done, total)
+    if not todo:
+        return
     context = _context(levels, before, gpu_layers)
     run = secrets.token_hex(8)
     for number, model, _ in todo:
