@@ -4,16 +4,18 @@ A plan stands on these. What cannot be read in the file was measured; docs/bench
 beside the measurements.
 """
 
+import asyncio
+import contextlib
 import math
 import statistics
 import time
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
 import msgspec
 
 from ophtimus_edge.compare.speed.samples import SpeedSample
 from ophtimus_edge.engine.client import Engine
-from ophtimus_edge.models import fit, gguf
+from ophtimus_edge.models import fit, gguf, probe
 from ophtimus_edge.models.hardware import Machine
 from ophtimus_edge.models.probe import Probe
 from ophtimus_edge.models.store import ChosenModel
@@ -69,7 +71,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
         return max(parallel / (one + (parallel - 1) * more), self.generated_tokens_per_s)
 
 
-def predict_pace(model: ChosenModel, machine: Machine, probe: Probe, gpu_layers: int | None = None) -> Pace:
+def predict_pace(model: ChosenModel, machine: Machine, probed: Probe, gpu_layers: int | None = None) -> Pace:
     """What a level will be like here, from its header and two seconds of measuring the machine.
 
     Args:
@@ -89,14 +91,14 @@ def predict_pace(model: ChosenModel, machine: Machine, probe: Probe, gpu_layers:
     depth = header.metadata.get("llama.block_count", 0)
     layers += WINDOW / 2 * 2 * width * depth * _ATTENTION_OPERATIONS
     row_bytes = 4 * vocabulary
-    speed = fit.predict_speed(header, size, machine, probe, settings.gpu_layers)
+    speed = fit.predict_speed(header, size, machine, probed, settings.gpu_layers)
     return Pace(
         file=model.path.name,
         level=model.level,
         load_s=_START_S + vocabulary * _TOKEN_S + size / _FILE_BYTES_PER_S,
-        prompt_tokens_per_s=probe.arithmetic / layers,
-        generated_tokens_per_s=speed or fit.predict_speed(header, size, machine, probe),
-        row_s=row / probe.arithmetic,
+        prompt_tokens_per_s=probed.arithmetic / layers,
+        generated_tokens_per_s=speed or fit.predict_speed(header, size, machine, probed),
+        row_s=row / probed.arithmetic,
         row_bytes=row_bytes,
         memory_bytes=fit.predict_memory(header, size, settings.context, settings.gpu_layers, machine),
         # The rows stand in the graph, in llama.cpp's output and in the memory that is shared.
@@ -104,6 +106,40 @@ def predict_pace(model: ChosenModel, machine: Machine, probe: Probe, gpu_layers:
         + 3 * ROWS * row_bytes,
         measured=False,
     )
+
+
+async def paces_here(
+    models: Sequence[ChosenModel],
+    machine: Machine,
+    *,
+    measured: bool,
+    gpu_layers: int | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Pace]:
+    """What levels are like here.
+
+    Args:
+        measured: measure some tokens with each level that the memory holds, which takes its loading and some
+            seconds; else all are predicted, which takes two seconds in all.
+        gpu_layers: layers that a GPU takes; None for what fits.
+        on_progress: told before the first level and after each how many are measured of how many.
+
+    Raises:
+        ProbeError: the machine could not be measured.
+        InvalidModelError: a file is damaged.
+        EngineError: a model's process died.
+    """
+    probed = await asyncio.to_thread(probe.run, machine, fit.computing_threads(machine))
+    paces = [predict_pace(model, machine, probed, gpu_layers) for model in models]
+    free = machine.available_bytes
+    fitting = [at for at, pace in enumerate(paces) if measured and not (free and pace.memory_bytes > free)]
+    on_progress(0, len(fitting))
+    measuring = measure_paces([models[at] for at in fitting], [paces[at] for at in fitting], gpu_layers)
+    async with contextlib.aclosing(measuring):
+        for done, at in enumerate(fitting, 1):
+            paces[at] = await anext(measuring)
+            on_progress(done, len(fitting))
+    return paces
 
 
 async def measure_paces(

@@ -196,7 +196,7 @@ def make_plan(
         budget_s=budget_s,
         memory_bytes=machine.memory_bytes,
         free_bytes=machine.available_bytes,
-        measured=all(pace.measured for pace in every),
+        measured=all(pace.measured for part in PARTS for pace in takers[part]),
     )
 
 

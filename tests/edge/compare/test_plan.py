@@ -2,10 +2,11 @@
 
 import msgspec
 import pytest
+from engines import workers
 
 from ophtimus_edge.compare.running.budget import Counts
 from ophtimus_edge.compare.running.machine import machine_in_words, tool_versions
-from ophtimus_edge.compare.running.pace import Pace, measure_paces, pace_of_samples, predict_pace
+from ophtimus_edge.compare.running.pace import Pace, measure_paces, pace_of_samples, paces_here, predict_pace
 from ophtimus_edge.compare.running.plan import Asked, Plan, make_plan, mean_tokens
 from ophtimus_edge.compare.running.words import duration, plan_lines
 from ophtimus_edge.engine.client import Engine
@@ -205,6 +206,22 @@ async def test_a_measured_pace_takes_the_place_of_the_predicted_one() -> None:
     assert pace_of_samples(found, model, []) == found
     plan = make_plan([found], found, ASKED, machine)
     assert plan.measured
+
+
+async def test_a_level_that_the_memory_does_not_hold_is_not_loaded_to_be_measured() -> None:
+    models = [store.choose("demo", level) for level in ("BF16", "Q4_K_M")]
+    told: list[tuple[int, int]] = []
+    machine = read_machine()
+    predicted = await paces_here(models, machine, measured=False)
+    assert [each.measured for each in predicted] == [False, False]
+    between = sum(each.memory_bytes for each in predicted) // 2
+    tight = msgspec.structs.replace(machine, available_bytes=between)
+    found = await paces_here(
+        models, tight, measured=True, gpu_layers=0, on_progress=lambda *progress: told.append(progress)
+    )
+    assert [each.measured for each in found] == [False, True]
+    assert told == [(0, 1), (1, 1)]
+    assert not workers()
 
 
 def test_the_machine_in_words() -> None:
