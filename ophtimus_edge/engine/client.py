@@ -18,6 +18,8 @@ from ophtimus_edge.engine.messages import (
     Answer,
     Answered,
     AnswerMany,
+    Bench,
+    Benched,
     Cancel,
     Computed,
     Describe,
@@ -58,10 +60,10 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-_Asked = Answer | AnswerMany | Warm | Score | Tokenize | Render | Pieces | Logits
+_Asked = Answer | AnswerMany | Warm | Score | Tokenize | Render | Pieces | Logits | Bench
 _DESCRIBE_S = 60.0  # a graphics card's driver may take many seconds, the first time
 _LONE = re.compile("[\ud800-\udfff]")  # halves of a surrogate pair, which UTF-8 cannot write
-ReplyT = TypeVar("ReplyT", bound=Warmed | Scored | Tokens | Pieced | Computed)
+ReplyT = TypeVar("ReplyT", bound=Warmed | Scored | Tokens | Pieced | Computed | Benched)
 
 
 class Died(msgspec.Struct, frozen=True):
@@ -330,6 +332,20 @@ class Engine:
                 yield np.ndarray((count, vocabulary), np.float32, memory.buf)
         finally:
             _release(memory)
+
+    async def bench(self, prompt_tokens: int, generated_tokens: int) -> Benched:
+        """Time the bare evaluation of tokens: no text, no template, no sampling, as llama-bench does it.
+
+        What the context held is forgotten. Nothing is evaluated beforehand to warm up: ask twice.
+
+        Args:
+            prompt_tokens: evaluated together from an empty context; 0 for none.
+            generated_tokens: evaluated one by one from an empty context; 0 for none.
+
+        Raises:
+            EngineError: no model is loaded, the worker died, or the tokens do not fit the context.
+        """
+        return await self._ask(Bench(0, prompt_tokens, generated_tokens), Benched)
 
     async def cancel(self) -> None:
         """Stop the request under way, if there is one; an answer ends with finish reason ``cancelled``.

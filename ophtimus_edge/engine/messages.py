@@ -161,6 +161,19 @@ class Logits(msgspec.Struct, frozen=True, tag=True):
     memory: str
 
 
+class Bench(msgspec.Struct, frozen=True, tag=True):
+    """Time the evaluation of tokens that mean nothing, as llama-bench does; answered by Benched or Failed.
+
+    Attributes:
+        prompt_tokens: evaluated together, from an empty context.
+        generated_tokens: evaluated one by one, each with its logits, from an empty context again.
+    """
+
+    id: int
+    prompt_tokens: int
+    generated_tokens: int
+
+
 class Cancel(msgspec.Struct, frozen=True, tag=True):
     """Stop the request of this id, whether it reads, writes or still waits."""
 
@@ -335,6 +348,14 @@ class Pieced(msgspec.Struct, frozen=True, tag=True):
     ends: list[bool]
 
 
+class Benched(msgspec.Struct, frozen=True, tag=True):
+    """How many seconds the prompt tokens took, and how many those one by one; 0 for none."""
+
+    id: int
+    prompt_s: float
+    generated_s: float
+
+
 class Computed(msgspec.Struct, frozen=True, tag=True):
     """The logits are in the shared memory, or every one of many answers is at its end."""
 
@@ -361,12 +382,13 @@ Request = (
     | Render
     | Pieces
     | Logits
+    | Bench
     | Cancel
     | Close
 )
 Event = (
     Loading | Loaded | Described | Warmed | Reading | Piece | Answered | Finished | Scored | Tokens | Pieced
-    | Computed | Failed
+    | Benched | Computed | Failed
 )  # fmt: skip
 
 

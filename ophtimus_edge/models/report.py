@@ -16,7 +16,7 @@ class SpeedReport(msgspec.Struct, frozen=True, kw_only=True):
     """How fast a level is on the machine of the report, and what it takes.
 
     Attributes:
-        rounds: in which every level was measured once, in turn; one warm-up was before them.
+        rounds: in which every level was measured once, in turn, each time after a warm-up.
         load_s: from the start of the process until the model can be asked.
         ttft_s: from the end of a question of ``ttft_tokens`` tokens until the first token of its answer.
         prompt_tokens_per_s, generated_tokens_per_s: by llama-bench's method: pp512 and tg128.

@@ -158,6 +158,10 @@ class Context:
             batch.logits[place] = entry.wanted
         self._decode(batch)
 
+    def wait(self) -> None:
+        """Wait until everything is computed: a graphics card goes on behind llama_decode's back."""
+        llama_cpp.llama_synchronize(self.handle)
+
     def share(self, sequence: int) -> None:
         """Begin a sequence with the tokens that sequence 0 has."""
         llama_cpp.llama_memory_seq_cp(self._memory, 0, sequence, -1, -1)

@@ -5,6 +5,7 @@ import time
 from ophtimus_edge.engine.messages import (
     Answer,
     AnswerMany,
+    Bench,
     Close,
     Computed,
     Describe,
@@ -28,6 +29,7 @@ from ophtimus_edge.engine.messages import (
 )
 from ophtimus_edge.engine.worker import devices
 from ophtimus_edge.engine.worker.answering import UnanswerableError, answer, warm
+from ophtimus_edge.engine.worker.benching import bench
 from ophtimus_edge.engine.worker.channel import Channel
 from ophtimus_edge.engine.worker.context import SLICE, Context, DecodeError, StoppedError
 from ophtimus_edge.engine.worker.interrupt import Interrupt
@@ -36,7 +38,7 @@ from ophtimus_edge.engine.worker.model import LoadError, LoadStoppedError, Model
 from ophtimus_edge.engine.worker.prompt import ChatTemplate, TemplateError
 from ophtimus_edge.engine.worker.scoring import score, write_logits
 
-_Asked = Warm | Answer | AnswerMany | Score | Tokenize | Render | Pieces | Logits
+_Asked = Warm | Answer | AnswerMany | Score | Tokenize | Render | Pieces | Logits | Bench
 
 
 class Server:
@@ -217,6 +219,8 @@ class Server:
             return Computed(request.id)
         if isinstance(request, Score):
             return Scored(request.id, score(request, self._context))
+        if isinstance(request, Bench):
+            return bench(request, model, self._context)
         return Warmed(request.id, warm(request.system, model, self._context, self._template))
 
 
