@@ -93,8 +93,8 @@ def test_an_interval_is_of_windows_and_not_of_tokens() -> None:
     """Every token of a window the same: the tokens are many, what is known of the text is little."""
     windows = [
         WindowScores(
-            index=index, digest=str(index), tokens=100, nll=100.0 + index, nll_reference=100.0, nll_squared=120.0 + index,
-            nll_reference_squared=110.0, nll_product=105.0, delta_p=0.0, delta_p_squared=1.0, delta_p_fourth=1.0,
+            index=index, digest=str(index), tokens=100, nll=100.0 + index, nll_reference=100.0,
+            nll_squared=120.0 + index, nll_reference_squared=110.0, nll_product=105.0, delta_p=0.0, delta_p_squared=1.0, delta_p_fourth=1.0,
             same_top=90, kl=[0.1 * (index % 5)] * 100,
         )
         for index in range(10)
