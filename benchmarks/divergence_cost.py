@@ -100,15 +100,8 @@ async def ours(asked: Asked) -> Ours:
 
 def alone(asked: Asked, model: store.ChosenModel) -> dict[str, Any]:
     """One model's own evaluation of the windows."""
-    return bare(
-        {
-            "model": str(model.path),
-            "context": WINDOW,
-            "threads": asked.threads,
-            "windows": asked.windows,
-            "rows": ROWS,
-        }
-    )
+    order = {"model": str(model.path), "context": WINDOW, "threads": asked.threads}
+    return bare({**order, "windows": asked.windows, "rows": ROWS})
 
 
 async def main() -> None:

@@ -27,7 +27,10 @@ from ophtimus_edge.models.store import ChosenModel
 WINDOW = 512
 ROWS = WINDOW // 2  # of logits: the second half; the very last predicts what is behind the window
 FEWEST = 2  # windows: of one alone, nothing says how another one would differ
-_ANOTHER_TEXT = "Name a text that the model was neither trained nor calibrated on; some tens of thousands of words are usual."
+_ANOTHER_TEXT = (
+    "Name a text that the model was neither trained nor calibrated on; "
+    "some tens of thousands of words are usual."
+)
 
 
 class Window(NamedTuple):

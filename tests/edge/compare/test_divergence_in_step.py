@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from conversions import converted
 from engines import workers
-from gguf_drafts import Draft, offset_of, token
+from gguf_drafts import Draft, offset_of, token, u32
 
 from ophtimus_edge.compare.divergence.in_step import Progress, measure_divergence
 from ophtimus_edge.compare.divergence.report import report_divergence
@@ -20,6 +20,7 @@ from ophtimus_edge.compare.divergence.windows import ROWS, cut, first_token, rea
 from ophtimus_edge.engine.client import Engine
 from ophtimus_edge.errors import (
     CalibrationTextError,
+    ComparisonError,
     InvalidModelError,
     OtherVocabularyError,
     TextTooShortError,
@@ -158,6 +159,14 @@ async def test_a_model_with_another_vocabulary_is_refused(tiny_model: Path, tmp_
     with pytest.raises(OtherVocabularyError):
         await everything(REFERENCE, store.choose(str(begins)))
     assert len(await everything(REFERENCE, LEVEL, most=2)) == 2
+
+
+async def test_a_model_that_holds_less_than_a_window_is_refused(tmp_path: Path) -> None:
+    draft = Draft(LEVEL.path.read_bytes())
+    u32("llama.context_length", 256)(draft)
+    (tmp_path / "short.gguf").write_bytes(draft.packed())
+    with pytest.raises(ComparisonError, match="holds 256 tokens of context, and a window takes 512"):
+        await everything(REFERENCE, store.choose(str(tmp_path / "short.gguf")))
 
 
 async def test_a_damaged_level_is_named(tmp_path: Path) -> None:
