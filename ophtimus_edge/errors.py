@@ -153,7 +153,7 @@ class OtherVocabularyError(ComparisonError):
 
 
 class TextTooShortError(ComparisonError):
-    """A text holds fewer tokens than one window."""
+    """A text holds fewer tokens than two windows, and one alone gives no interval."""
 
 
 class CalibrationTextError(ComparisonError):

@@ -28,6 +28,7 @@ from ophtimus_edge.compare.divergence.windows import (
     cut,
     first_token,
     shared_run,
+    spread,
 )
 from ophtimus_edge.engine.client import Engine
 from ophtimus_edge.errors import ComparisonError, InvalidModelError, OtherVocabularyError
@@ -66,20 +67,22 @@ async def measure_divergence(
 
     Args:
         text: as :func:`ophtimus_edge.compare.divergence.windows.read_text` reads it.
-        most: windows at the most; 0 for all.
+        most: windows at the most, evenly over the text; 0 for all.
         known: windows that were measured before, of the same two files; those of another text are ignored.
         on_progress: told before the first window and after each.
         gpu_layers: layers of each model that a GPU takes; None for what fits.
 
     Yields:
-        Every window's scores in the order of the text, those that were known among them;
-        :func:`ophtimus_edge.compare.divergence.scores.summarize` makes figures of them.
+        Every window's scores, those that were known among them, in an order that goes through the whole
+        text first coarsely and then finer (:func:`ophtimus_edge.compare.divergence.windows.spread`);
+        :func:`ophtimus_edge.compare.divergence.report.report_divergence` makes figures of them.
 
     Raises:
-        TextTooShortError: the text is shorter than one window.
+        TextTooShortError: the text is shorter than two windows.
         CalibrationTextError: it shares passages with the text that one of the models was calibrated on.
         OtherVocabularyError: the models read texts as other tokens.
         ComparisonError: a model's context is shorter than a window.
+        UsageError: ``most`` leaves too few windows for an interval.
         InvalidModelError: a file is damaged, or computes what is no number.
         EngineError: a model's process died.
     """
@@ -109,7 +112,7 @@ async def measure_divergence(
                         del rows  # the shared memory goes away with its last reader
                         if isinstance(compared, NotFiniteError):
                             model = reference if compared.of_reference else level
-                            raise _not_finite(model, window, len(windows))
+                            raise _not_finite(model, window)
                         scores = compared
                     done += 1
                     on_progress(Progress(done, len(windows), *names))
@@ -124,10 +127,10 @@ def named(model: ChosenModel) -> str:
 async def _windows(
     first: Engine, second: Engine, reference: ChosenModel, level: ChosenModel, text: str, most: int
 ) -> list[Window]:
-    """The text's windows, where both models read it alike and neither knows it.
+    """The windows to measure, where both models read the text alike and neither was calibrated on it.
 
     Raises:
-        TextTooShortError, CalibrationTextError, OtherVocabularyError: see :func:`measure_divergence`.
+        TextTooShortError, CalibrationTextError, OtherVocabularyError, UsageError: see :func:`measure_divergence`.
     """
     other = OtherVocabularyError(
         f"{named(level)} and {named(reference)} have other vocabularies: they read a text as other tokens.",
@@ -145,11 +148,11 @@ async def _windows(
     tokens = await first.tokenize(text)
     if tokens != await second.tokenize(text):
         raise other
-    windows = cut(tokens, begins, most)
+    windows = spread(cut(tokens, begins), most)
     for model in (reference, level):
         calibration = await asyncio.to_thread(calibration_of, model)
-        used = tokens[: len(windows) * WINDOW]
-        if calibration and (run := await asyncio.to_thread(shared_run, used, calibration)):
+        # The whole text, whichever windows are measured: a larger budget must not change what is refused.
+        if calibration and (run := await asyncio.to_thread(shared_run, tokens, calibration)):
             passage = b"".join(await first.pieces(run)).decode("utf-8", "replace")
             raise calibration_error(model, calibration.size, " ".join(sanitize(passage).split()))
     return windows
@@ -175,8 +178,9 @@ def _check_context(engine: Engine, model: ChosenModel) -> None:
         )
 
 
-def _not_finite(model: ChosenModel, window: Window, total: int) -> InvalidModelError:
+def _not_finite(model: ChosenModel, window: Window) -> InvalidModelError:
     return InvalidModelError(
-        f"{model.path} computes what is no number (NaN or infinity), in window {window.index + 1} of {total}.",
+        f"{sanitize(str(model.path))} computes no sound probabilities (NaN, infinity or the like), in window "
+        f"{window.index + 1} of the text.",
         "The file is damaged: copy it again from its source, or convert the model again.",
     )

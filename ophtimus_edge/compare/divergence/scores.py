@@ -18,10 +18,12 @@ Numbers = npt.NDArray[np.float64]
 
 _BLOCK = 1 << 19  # numbers that a thread takes at once: a block and its copies stay in the cache
 _FEWEST = 10  # tokens below which llama-perplexity states no uncertainty
+_ROUNDING = 1e-12  # of a mean square: a variance below it is no variance
+_LARGEST_NLL = 700.0  # of a text on average, in nats: e to the power of more is no number
 
 
 class NotFiniteError(Exception):
-    """A model computed something that is no number.
+    """A model computed something that is no number, or so wild that its perplexity would be none.
 
     Attributes:
         of_reference: whether it was the reference.
@@ -136,7 +138,7 @@ def score_tokens(
         pool: threads that share the rows; None for the caller's alone.
 
     Raises:
-        NotFiniteError: a logit is NaN or infinite.
+        NotFiniteError: a logit is NaN or infinite, or the tokens are improbable beyond all measure.
     """
     size = max(_BLOCK // reference.shape[1], 1)
     wanted = np.asarray(targets, np.intp)
@@ -145,6 +147,9 @@ def score_tokens(
         lambda part: _score_block(reference[part], level[part], wanted[part]), parts
     )
     nll, nll_reference, kl, same = (np.concatenate(columns) for columns in zip(*blocks, strict=True))
+    for of_reference, found in ((True, nll_reference), (False, nll)):
+        if found.mean() > _LARGEST_NLL:
+            raise NotFiniteError(of_reference)
     return TokenScores(nll, nll_reference, kl, same)
 
 
@@ -215,6 +220,18 @@ def summarize(windows: Sequence[WindowScores]) -> Divergence:
 def _score_block(
     reference: Logits, level: Logits, targets: npt.NDArray[np.intp]
 ) -> tuple[Numbers, Numbers, Numbers, npt.NDArray[np.bool_]]:
+    with np.errstate(all="ignore"):  # what is no number is found below, and said in words
+        scores = _compare(reference, level, targets)
+    nll, _, kl, _ = scores
+    if not (np.isfinite(kl).all() and np.isfinite(nll).all()):
+        raise NotFiniteError(not np.isfinite(reference).all())
+    return scores
+
+
+def _compare(
+    reference: Logits, level: Logits, targets: npt.NDArray[np.intp]
+) -> tuple[Numbers, Numbers, Numbers, npt.NDArray[np.bool_]]:
+    """−ln p of the level and of the reference, KL divergence, same top token: each of shape (tokens,)."""
     rows = np.arange(len(targets))
     top_reference, top_level = reference.argmax(1), level.argmax(1)
     # What is above e⁰ would overflow: each row is taken relative to its largest logit.
@@ -230,15 +247,14 @@ def _score_block(
     np.multiply(work, other, out=work)
     # Σ p (ln p − ln q), with ln p = base − log_base; rounding alone can make it less than nothing.
     kl = np.maximum(work.sum(1) / total - log_base + log_other, 0.0)
-    if not (np.isfinite(kl).all() and np.isfinite(target_other).all()):
-        raise NotFiniteError(not np.isfinite(reference).all())
     return log_other - target_other, log_base - target_base, kl, top_reference == top_level
 
 
 def _estimate(mean: float, mean_square: float, count: int) -> Estimate:
     """A mean and its standard error, √((E[x²] − E[x]²) / (n − 1)); none of fewer than eleven."""
     variance = mean_square - mean**2
-    return Estimate(mean, math.sqrt(variance / (count - 1)) if variance > 0 and count > _FEWEST else 0.0)
+    varies = variance > _ROUNDING * mean_square and count > _FEWEST
+    return Estimate(mean, math.sqrt(variance / (count - 1)) if varies else 0.0)
 
 
 def _exponential(ln: Estimate) -> Estimate:

@@ -3,6 +3,7 @@
 The windows are llama-perplexity's: the tokens of the whole text in pieces of 512 behind one another, the
 first token of each replaced by the one that begins a text. Predictions are scored in the second half of
 a window alone, where there is enough before them; what is left behind the last whole window is not used.
+Where not all windows are measured, those that are lie evenly over the text.
 """
 
 import hashlib
@@ -11,14 +12,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ophtimus_edge.errors import CalibrationTextError, ComparisonError, InvalidModelError, TextTooShortError
+from ophtimus_edge.errors import (
+    CalibrationTextError,
+    ComparisonError,
+    InvalidModelError,
+    TextTooShortError,
+    UsageError,
+)
 from ophtimus_edge.models import gguf
 from ophtimus_edge.models.contamination import Runs, ngram_hashes, read_runs
+from ophtimus_edge.models.formats import ModelFolder, read_model_folder
 from ophtimus_edge.models.store import ChosenModel
 
 WINDOW = 512
 ROWS = WINDOW // 2  # of logits: the second half; the very last predicts what is behind the window
-_ANOTHER_TEXT = "Name a text that the model was neither trained nor calibrated on; some tens of thousands of words are usual."
+FEWEST = 2  # windows: of one alone, nothing says how another one would differ
+_ANOTHER_TEXT = (
+    "Name a text that the model was neither trained nor calibrated on; "
+    "some tens of thousands of words are usual."
+)
 
 
 class Window(NamedTuple):
@@ -77,30 +89,55 @@ def first_token(path: Path) -> int:
     return int(token) if metadata.get("tokenizer.ggml.add_bos_token", True) else -1
 
 
-def cut(tokens: Sequence[int], first: int, most: int = 0) -> list[Window]:
-    """Cut a text's tokens into windows.
+def cut(tokens: Sequence[int], first: int) -> list[Window]:
+    """Cut a text's tokens into windows, one behind the other.
 
     Args:
         tokens: of the whole text, without a BOS.
         first: the id that each window begins with, or -1 for none.
-        most: windows at the most, from the text's beginning; 0 for all.
 
     Raises:
-        TextTooShortError: there is not one whole window.
+        TextTooShortError: there are not two whole windows, and without two there is no interval.
     """
     stream = [first, *tokens] if first >= 0 else list(tokens)
     count = len(stream) // WINDOW
-    if not count:
+    if count < FEWEST:
         raise TextTooShortError(
-            f"the text has {len(stream):,} tokens, and a window takes {WINDOW}.", "Name a longer text."
+            f"the text has {len(stream):,} tokens; an interval takes at least {FEWEST} windows of {WINDOW}, "
+            f"which are {FEWEST * WINDOW:,} tokens.",
+            _ANOTHER_TEXT,
         )
     windows = []
-    for index in range(min(count, most) if most else count):
+    for index in range(count):
         ids = stream[index * WINDOW : (index + 1) * WINDOW]
         if first >= 0:
             ids[0] = first
         windows.append(Window(index, ids))
     return windows
+
+
+def spread(windows: Sequence[Window], most: int = 0) -> list[Window]:
+    """The windows to measure, in the order in which that is done: evenly over the text, however far it goes.
+
+    The text is halved again and again, and each half gives its first window: of 2 ** k windows there is one
+    in each of 2 ** k equal parts, and of a number between two powers one or two. So what was measured
+    before an interruption speaks for the whole text, and the windows of a small budget are among those of
+    a larger one.
+
+    Args:
+        most: windows at the most; 0 for all.
+
+    Raises:
+        UsageError: ``most`` leaves too few for an interval.
+    """
+    if 0 < most < FEWEST or most < 0:
+        raise UsageError(
+            f"{most} windows are too few: an interval takes at least {FEWEST}.", "Allow more time or windows."
+        )
+    digits = (len(windows) - 1).bit_length()
+    # The order of van der Corput: the places' binary digits, read from behind.
+    order = sorted(range(len(windows)), key=lambda at: f"{at:0{digits}b}"[::-1])
+    return [windows[at] for at in order[: most or None]]
 
 
 def calibration_of(model: ChosenModel) -> Runs | None:
@@ -110,9 +147,12 @@ def calibration_of(model: ChosenModel) -> Runs | None:
         None where nothing is: there was no calibration, or nothing remembers its text.
 
     Raises:
-        InvalidModelError: the folder names an importance matrix that is missing or damaged.
+        InvalidModelError: the folder names an importance matrix that is missing or damaged, or it is damaged
+            itself.
+        FormatVersionError: the folder is of a newer version of this program.
     """
-    name = model.folder.imatrix if model.folder else ""
+    folder = model.folder or _folder_around(model.path)
+    name = folder.imatrix if folder else ""
     if not name:
         return None
     path = model.path.parent / name
@@ -127,6 +167,14 @@ def calibration_of(model: ChosenModel) -> Runs | None:
             "Copy the whole model folder again from its source.",
         )
     return read_runs(path)
+
+
+def _folder_around(path: Path) -> ModelFolder | None:
+    """The model folder that a file belongs to, though the file was named by itself."""
+    if not (path.parent / "model.json").is_file():
+        return None
+    folder = read_model_folder(path.parent)
+    return folder if any(level.file == path.name for level in folder.levels) else None
 
 
 def shared_run(tokens: Sequence[int], calibration: Runs) -> list[int]:
