@@ -6,6 +6,7 @@ Reads a JSON order from standard input, prints JSON; benchmarks/engine.py starts
         → tokens_per_s of ``write`` greedy tokens behind the prompt, end tokens ignored
     {…, "known": [ids]} → seconds to evaluate ``prompt`` behind ``known``
     {…, "options": [[ids], …]} → seconds to evaluate prompt + option for each, each from an empty cache
+    {…, "prompts": [[ids], …], "write": N} → seconds for ``write`` greedy tokens behind each, each from an empty cache
 """
 
 import json
@@ -62,6 +63,13 @@ def main() -> None:
         for option in order["options"]:
             llama_cpp.llama_memory_clear(memory, True)
             decode(context, [*order["prompt"], *option])
+        print(json.dumps({"seconds": time.perf_counter() - start}))
+    elif "prompts" in order:
+        start = time.perf_counter()
+        for prompt in order["prompts"]:
+            llama_cpp.llama_memory_clear(memory, True)
+            decode(context, prompt)
+            write(context, order["write"])
         print(json.dumps({"seconds": time.perf_counter() - start}))
     elif "known" in order:
         decode(context, order["known"])

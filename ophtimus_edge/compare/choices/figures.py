@@ -141,13 +141,14 @@ def _share(questions: Sequence[ChoiceQuestion], counts: Callable[[ChoiceQuestion
 
 
 def _by_order(asked: Sequence[ChoiceQuestion], orders: int, level: _Measured) -> list[Statistic]:
-    """Of each order, over the questions that were asked in it; none where all were asked in one."""
-    shares = []
-    for turn in range(orders if orders > 1 else 0):
-        among = [question for question in asked if turn < len(level.letters[question.id])]
-        right = sum(level.right_letter(question, turn) for question in among)
-        shares.append(wilson(right, len(among)))
-    return shares
+    """Of each order, over the same questions: those that were asked in all; none where there is one order."""
+    if orders == 1:
+        return []
+    in_all = [question for question in asked if len(level.letters[question.id]) == orders]
+    return [
+        wilson(sum(level.right_letter(question, turn) for question in in_all), len(in_all))
+        for turn in range(orders)
+    ]
 
 
 def _calibration(fitting: Sequence[ChoiceQuestion], level: _Measured) -> Calibration:

@@ -8,7 +8,7 @@ last bit; and so every level sees the same batches.
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
 from contextlib import aclosing
 
 from ophtimus_edge.compare.choices import asking
@@ -77,10 +77,9 @@ async def measure_choices(
         return
     async with Engine() as engine:
         await engine.load(model, gpu_layers=gpu_layers, sequences=parallel)
-        plain = completes(model, engine.loaded, FREE)
         async with (
-            aclosing(_measure_letters(engine, model, planned, have, plain)) as letters,
-            aclosing(_generate(engine, written, have, plain, parallel, most_tokens)) as answers,
+            aclosing(measure_letters(engine, model, planned, have)) as letters,
+            aclosing(generate_answers(engine, model, written, parallel, most_tokens, have)) as answers,
         ):
             for records in (letters, answers):
                 async for record in records:
@@ -93,9 +92,23 @@ def _key(measured: Measured, asked: Asked) -> Key:
     return measured, asked.question.id, asked.digest
 
 
-async def _measure_letters(
-    engine: Engine, model: ChosenModel, planned: Sequence[Asked], have: set[Key], plain: bool
+async def measure_letters(
+    engine: Engine, model: ChosenModel, planned: Sequence[Asked], have: Collection[Key] = ()
 ) -> AsyncGenerator[ChoiceRecord, None]:
+    """The likelihood of the letters, from one evaluation of each question.
+
+    Args:
+        engine: with the model, loaded for some sequences.
+        planned: all that is asked, also what is known: it makes the batches what they were.
+        have: keys of the records that are known.
+
+    Yields:
+        The records that are not known, in order; those that do not fit the context first.
+
+    Raises:
+        InvalidModelError, EngineError: as in :func:`measure_choices`.
+    """
+    plain = completes(model, engine.loaded, FREE)
     begins = await asyncio.to_thread(first_token, model.path) if plain else -1
     letters = [await _letter_ids(engine, letter) for letter in LETTERS]
     longest = engine.expect_loaded().context - max(map(len, letters))
@@ -107,7 +120,7 @@ async def _measure_letters(
             continue
         prompts = [await _prompt(engine, asked, plain, begins) for asked in group]
         fitting = [place for place, prompt in enumerate(prompts) if len(prompt) <= longest]
-        for place in missing.difference(fitting):
+        for place in sorted(missing.difference(fitting)):
             yield _too_long(group[place], "letters")
         prefix = prompts[0][:shared]
         if any(prompts[place][:shared] != prefix for place in fitting):
@@ -153,15 +166,28 @@ def _of_letters(asked: Asked, log_likelihoods: list[list[float]], model: ChosenM
     )
 
 
-async def _generate(
+async def generate_answers(
     engine: Engine,
-    written: Sequence[Asked],
-    have: set[Key],
-    plain: bool,
+    model: ChosenModel,
+    planned: Sequence[Asked],
     parallel: int,
-    most_tokens: int,
+    most_tokens: int = MOST_TOKENS,
+    have: Collection[Key] = (),
 ) -> AsyncGenerator[ChoiceRecord, None]:
-    missing = [asked for asked in written if _key("generated", asked) not in have]
+    """Greedy answers in the trained form, several at once, and the letter that each names.
+
+    Args:
+        engine: with the model, loaded for as many sequences as are answered at once.
+        have: keys of the records that are known.
+
+    Yields:
+        The records that are not known, as each answer ends.
+
+    Raises:
+        EngineError: as in :func:`measure_choices`.
+    """
+    plain = completes(model, engine.loaded, FREE)
+    missing = [asked for asked in planned if _key("generated", asked) not in have]
     sampling = Sampling(min(most_tokens, _PLAIN_TOKENS) if plain else most_tokens)
     for start in range(0, len(missing), _ROWS_A_PLACE * parallel):
         part = missing[start : start + _ROWS_A_PLACE * parallel]

@@ -2,6 +2,7 @@
 
 import json
 import math
+import struct
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import psutil
 import pytest
 from engines import workers
+from gguf_drafts import Draft
 
 from ophtimus_edge.compare.choices import asking
 from ophtimus_edge.compare.choices.figures import report_choices
@@ -18,7 +20,7 @@ from ophtimus_edge.compare.choices.records import ChoiceRecord
 from ophtimus_edge.compare.questions.files import read_choices
 from ophtimus_edge.engine.client import Engine
 from ophtimus_edge.engine.messages import Sampling, Turn
-from ophtimus_edge.errors import EngineError
+from ophtimus_edge.errors import EngineError, InvalidModelError
 from ophtimus_edge.models import store
 from ophtimus_edge.specialties.questions import ChoiceQuestion
 from ophtimus_edge.specialties.quiz_file import embedded_path
@@ -95,11 +97,11 @@ async def test_answers_are_generated_as_a_conversation_and_kept_as_they_are(tiny
 
 
 async def test_a_run_that_goes_on_finds_what_an_unbroken_one_finds(tiny_model: Path) -> None:
-    """To the last bit for the letters; killed after each of several records."""
+    """To the last bit for the letters; broken off among the letters and among the answers."""
     whole = await measured(tiny_model, permutations=2)
     letters = [one for one in whole if one.measured == "letters"]
     assert len(whole) == len({one.key for one in whole}) == len(letters) + len(QUESTIONS)
-    for kept in (1, 5, len(letters), len(letters) + 2, len(whole)):
+    for kept in (5, len(letters) + 2, len(whole)):
         told: list[tuple[int, int]] = []
         rest = await measured(
             tiny_model, permutations=2, known=whole[:kept], on_progress=lambda *at, told=told: told.append(at)
@@ -153,6 +155,19 @@ async def test_a_question_too_long_for_the_context_is_recorded_and_the_others_ar
     assert found.unparsed
     assert found.unparsed.value >= 1 / 3
     assert sum(point.questions for point in found.reliability) == 2
+
+
+async def test_a_file_that_computes_no_numbers_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    draft = Draft((tiny_model / "tiny-BF16.gguf").read_bytes())
+    sound, damaged = tmp_path / "sound.gguf", tmp_path / "damaged.gguf"
+    sound.write_bytes(draft.packed())
+    at = next(tensor.offset for tensor in draft.tensors if tensor.name == b"output_norm.weight")
+    draft.data = draft.data[:at] + struct.pack("<f", math.nan) + draft.data[at + 4 :]
+    damaged.write_bytes(draft.packed())
+    assert len(await measured(sound, questions=QUESTIONS[:2], generate=False)) == 2
+    with pytest.raises(InvalidModelError, match=r"damaged\.gguf computes what is no number.* question q0"):
+        await measured(damaged, questions=QUESTIONS[:2], generate=False)
+    assert not workers()
 
 
 async def test_a_base_model_is_asked_plainly(base_model: Path) -> None:

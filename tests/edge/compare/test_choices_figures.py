@@ -129,7 +129,7 @@ def test_orders_are_read_back_to_the_options() -> None:
         found = report_choices(QUESTIONS, shuffled)
         assert (found.questions, found.permutations) == (4, 4)
         assert found.likelihood_accuracy.value == 3 / 4
-        assert [one.value for one in found.permutation_accuracy] == [3 / 4, 1 / 3, 1 / 3, 1 / 3]
+        assert [one.value for one in found.permutation_accuracy] == [2 / 3, 1 / 3, 1 / 3, 1 / 3]
         assert found.consistent
         assert found.consistent.value == 2 / 3
 
