@@ -71,7 +71,7 @@ def ask(question: ChoiceQuestion, permutations: int = 1) -> list[Asked]:
             speaks of the others.
     """
     places = range(len(question.options))
-    most = 1 if speaks_of_others(question.options) else min(permutations, MOST_ORDERS, len(places))
+    most = 1 if speaks_of_others(question.options) else max(1, min(permutations, MOST_ORDERS, len(places)))
     return [_asked(question, (*places[turn:], *places[:turn])) for turn in range(most)]
 
 
