@@ -8,6 +8,7 @@ Reads a JSON order from standard input, prints JSON; benchmarks/engine.py and be
     {…, "options": [[ids], …]} → seconds to evaluate prompt + option for each, each from an empty cache
     {…, "windows": [[ids], …], "rows": N} → seconds to evaluate each from an empty cache with the logits of its
         last ``rows`` tokens, and peak_bytes: the most resident memory (Linux)
+    {…, "prompts": [[ids], …], "write": N} → seconds for ``write`` greedy tokens behind each, each from an empty cache
 """
 
 import json
@@ -90,6 +91,13 @@ def main() -> None:
             evaluate_window(context, batch, ids, order["rows"])
         seconds = time.perf_counter() - start
         print(json.dumps({"seconds": seconds, "peak_bytes": peak_resident()}))
+    elif "prompts" in order:
+        start = time.perf_counter()
+        for prompt in order["prompts"]:
+            llama_cpp.llama_memory_clear(memory, True)
+            decode(context, prompt)
+            write(context, order["write"])
+        print(json.dumps({"seconds": time.perf_counter() - start}))
     elif "known" in order:
         decode(context, order["known"])
         start = time.perf_counter()

@@ -121,6 +121,21 @@ class Score(msgspec.Struct, frozen=True, tag=True):
     continuations: list[list[int]]
 
 
+class ScoreMany(msgspec.Struct, frozen=True, tag=True):
+    """Log-likelihoods of continuations behind many prompts; answered by ScoredPrompt for each, then Computed.
+
+    Attributes:
+        prefix: ids that all prompts begin with, which are evaluated once; may be empty.
+        prompts: ids behind the prefix, at least one each.
+        continuations: ids of each, at least one; of those with one, nothing is evaluated.
+    """
+
+    id: int
+    prefix: list[int]
+    prompts: list[list[int]]
+    continuations: list[list[int]]
+
+
 class Tokenize(msgspec.Struct, frozen=True, tag=True):
     """Text to ids, without a BOS; the worker answers Tokens.
 
@@ -333,6 +348,18 @@ class Scored(msgspec.Struct, frozen=True, tag=True):
     log_likelihoods: list[list[float]]
 
 
+class ScoredPrompt(msgspec.Struct, frozen=True, tag=True):
+    """One of many prompts: the log-likelihood of each token of each continuation behind it, in nats.
+
+    Attributes:
+        index: of the prompt in the request.
+    """
+
+    id: int
+    index: int
+    log_likelihoods: list[list[float]]
+
+
 class Tokens(msgspec.Struct, frozen=True, tag=True):
     """Token ids."""
 
@@ -357,7 +384,7 @@ class Benched(msgspec.Struct, frozen=True, tag=True):
 
 
 class Computed(msgspec.Struct, frozen=True, tag=True):
-    """The logits are in the shared memory, or every one of many answers is at its end."""
+    """The logits are in the shared memory, or every one of many answers or prompts is at its end."""
 
     id: int
 
@@ -378,6 +405,7 @@ Request = (
     | Answer
     | AnswerMany
     | Score
+    | ScoreMany
     | Tokenize
     | Render
     | Pieces
@@ -387,8 +415,8 @@ Request = (
     | Close
 )
 Event = (
-    Loading | Loaded | Described | Warmed | Reading | Piece | Answered | Finished | Scored | Tokens | Pieced
-    | Benched | Computed | Failed
+    Loading | Loaded | Described | Warmed | Reading | Piece | Answered | Finished | Scored | ScoredPrompt | Tokens
+    | Pieced | Benched | Computed | Failed
 )  # fmt: skip
 
 

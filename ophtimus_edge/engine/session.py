@@ -24,6 +24,7 @@ from ophtimus_edge.engine.messages import (
     Reading,
     Request,
     Scored,
+    ScoredPrompt,
     Tokens,
     Warmed,
 )
@@ -37,7 +38,7 @@ from ophtimus_edge.models.store import ChosenModel, sha256_of
 from ophtimus_edge.text import sanitize
 
 Last = Answered | Benched | Computed | Failed | Pieced | Scored | Tokens | Warmed  # what ends a request
-Reply = Last | Finished | Piece | Reading
+Reply = Last | Finished | Piece | Reading | ScoredPrompt
 _SMALLEST_CONTEXT = 1024  # below it a load that ran out of memory is not tried again
 
 

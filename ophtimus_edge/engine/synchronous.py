@@ -15,6 +15,7 @@ from ophtimus_edge.engine.messages import (
     Piece,
     Reading,
     Sampling,
+    ScoredPrompt,
     Turn,
 )
 from ophtimus_edge.engine.session import Halted
@@ -82,6 +83,12 @@ class SyncEngine:
     def score(self, prefix: list[int], continuations: list[list[int]]) -> list[list[float]]:
         """Log-likelihoods of texts behind a prefix."""
         return self._runner.run(self._engine.score(prefix, continuations))
+
+    def score_many(
+        self, prefix: list[int], prompts: list[list[int]], continuations: list[list[int]]
+    ) -> Iterator[ScoredPrompt]:
+        """Log-likelihoods of the same texts behind many prompts."""
+        return self._each(self._engine.score_many(prefix, prompts, continuations))
 
     def logits(self, windows: Iterable[list[int]], last: int = 1) -> Iterator["npt.NDArray[np.float32]"]:
         """Logits of windows of token ids."""

@@ -108,8 +108,9 @@ class ChoiceReport(msgspec.Struct, frozen=True, kw_only=True):
         unparsed: the share that could not be parsed.
         fallback: the share that only the documented fallback could.
         likelihood_accuracy: of the likeliest letter, right after ``likelihood_after``.
-        permutation_accuracy: of each order of the options, the written one first; of the likeliest letter.
-        consistent: the share of questions with one likeliest option in all orders.
+        permutation_accuracy: of each order of the options, the written one first; of the likeliest letter, over the
+            questions that were asked in all orders. Empty where there was one.
+        consistent: the share of questions with one likeliest option in all orders, of those asked in several.
         ece, brier, reliability: of the letters' probabilities.
         flips: None for the reference itself.
         topics, languages: the same accuracy by groups; languages that were not asked are missing.

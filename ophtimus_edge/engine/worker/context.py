@@ -166,9 +166,9 @@ class Context:
         """Begin a sequence with the tokens that sequence 0 has."""
         llama_cpp.llama_memory_seq_cp(self._memory, 0, sequence, -1, -1)
 
-    def forget(self, sequence: int) -> None:
-        """Forget a sequence other than 0."""
-        llama_cpp.llama_memory_seq_rm(self._memory, sequence, -1, -1)
+    def forget(self, sequence: int, behind: int = -1) -> None:
+        """Forget a sequence other than 0, from a position on."""
+        llama_cpp.llama_memory_seq_rm(self._memory, sequence, behind, -1)
 
     def logits(self, place: int = -1) -> npt.NDArray[np.float32]:
         """The logits of a token of the last batch, shape (vocabulary,); valid until the next batch."""
