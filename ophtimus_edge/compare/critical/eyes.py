@@ -6,28 +6,34 @@ and left, what stands beside each is compared too: the worst error of all is a t
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from ophtimus_edge.compare.critical.differences import Difference, Passage
+from ophtimus_edge.compare.critical.quantities import ONCE_DAILY
 from ophtimus_edge.compare.critical.words import clauses, words
 
 _ORGAN = "(?:eyes?|eyelids?|lids?|globes?|orbits?|pupils?|corneas?|retinas?|lens|macula|optic|visual|side)"
+# "the right eye is red, the left is calm": the organ is not said again.
+_ALONE = r"(?<=\bthe ){side}(?= (?:one|is|was|has|had|shows|sees|remains|appears)\b|[,.;)]|$)"
+# Abbreviations are in capitals: "re-examine", "per os", "le" and "od" (once daily) are no eyes.
 _SIDES = {
     # "Both" before the single sides: "right and left eyes" is both of them.
     "both": (
-        r"(?<![A-Za-z])(?:both(?= (?:of (?:the|his|her|their) )?(?:\w+ )?eyes?\b)|each(?= eye\b)"
-        r"|(?:right and left|left and right)(?= eyes?\b)|the two(?= eyes\b)|bilateral(?:ly)?|binocular(?:ly)?)"
-        r"(?![A-Za-z])|(?<![A-Za-z.])(?:OU|O\.U\.|OD and OS|OS and OD)(?![A-Za-z])"
+        r"(?<![A-Za-z])(?:both(?= (?:of (?:the|his|her|their|your) )?(?:\w+ )?eyes?\b)"
+        r"|(?:each|either)(?= eye\b)|(?:right and left|left and right)(?= eyes?\b)|the two(?= eyes\b)"
+        r"|bilateral(?:ly)?|binocular(?:ly)?)"
+        r"(?![A-Za-z])|(?-i:(?<![A-Za-z.])(?:OU|O\.U\.|OD and OS|OS and OD)(?![A-Za-z]))"
         r"|양안|양쪽 ?눈|두 ?눈(?![가-힣]*물)|(?<![가-힣])양측"
     ),
     "right": (
-        rf"(?<![A-Za-z])right(?=(?:-sided)? (?:\w+ )?{_ORGAN}\b|-eyed?\b)"
-        r"|(?<![A-Za-z.])(?:OD|O\.D\.|RE)(?![A-Za-z])"
+        rf"(?<![A-Za-z])right(?=(?:-sided)? (?:\w+ )?{_ORGAN}\b|-eyed?\b)|{_ALONE.format(side='right')}"
+        r"|(?-i:(?<![A-Za-z.])(?:OD|O\.D\.|RE)(?![A-Za-z]))"
         r"|우안|(?:오른쪽?|우측) ?눈|오른눈"
     ),
     "left": (
-        rf"(?<![A-Za-z])left(?=(?:-sided)? (?:\w+ )?{_ORGAN}\b|-eyed?\b)"
-        r"|(?<![A-Za-z.])(?:OS|O\.S\.|LE)(?![A-Za-z])"
+        rf"(?<![A-Za-z])left(?=(?:-sided)? (?:\w+ )?{_ORGAN}\b|-eyed?\b)|{_ALONE.format(side='left')}"
+        r"|(?-i:(?<![A-Za-z.])(?:OS|O\.S\.|LE)(?![A-Za-z]))"
         r"|좌안|(?:왼쪽?|좌측) ?눈|왼눈"
     ),
     "one": (
@@ -36,7 +42,6 @@ _SIDES = {
     ),
 }  # fmt: skip
 _EYE = re.compile("|".join(f"(?P<{side}>{pattern})" for side, pattern in _SIDES.items()), re.IGNORECASE)
-_DAILY = re.compile(r"o\.?d\.?")  # small letters: once daily, more often than an eye
 
 
 class Eye(NamedTuple):
@@ -48,8 +53,9 @@ class Eye(NamedTuple):
 
 def eyes(text: str) -> Iterator[Eye]:
     """The eyes that a text names, in order, each time that it names one."""
+    daily = {match.start() for match in ONCE_DAILY.finditer(text)}
     for match in _EYE.finditer(text):
-        if match.lastgroup and not _DAILY.fullmatch(match.group()):
+        if match.lastgroup and match.start() not in daily:
             yield Eye(match.lastgroup, Passage(match.start(), match.end(), match.group()))
 
 
@@ -97,7 +103,7 @@ def _beside(text: str, named: list[Eye]) -> dict[str, set[str]]:
     for clause in clauses(text):
         inside = [eye for eye in named if clause.start <= eye.passage.start < clause.end]
         edges = [clause.start, *(eye.passage.start for eye in inside[1:]), clause.end]
-        pieces = list(zip(edges, edges[1:], strict=False))
+        pieces = list(pairwise(edges))
         for (start, end), eye in zip(pieces, inside or [None], strict=False):
             current = eye.side if eye else current
             if current in found:
