@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ophtimus_edge.compare.critical.differences import Difference, Passage
 from ophtimus_edge.compare.critical.quantities import ONCE_DAILY
-from ophtimus_edge.compare.critical.words import clauses, words
+from ophtimus_edge.compare.critical.words import Clause, clauses, words
 
 _ORGAN = "(?:eyes?|eyelids?|lids?|globes?|orbits?|pupils?|corneas?|retinas?|lens|macula|optic|visual|side)"
 # "the right eye is red, the left is calm": the organ is not said again.
@@ -42,6 +42,10 @@ _SIDES = {
     ),
 }  # fmt: skip
 _EYE = re.compile("|".join(f"(?P<{side}>{pattern})" for side, pattern in _SIDES.items()), re.IGNORECASE)
+
+
+_DIGIT = re.compile(r"\d")
+_FIGURE_WEIGHT = 3
 
 
 class Eye(NamedTuple):
@@ -91,9 +95,24 @@ def _changed_places(reference: str, answer: str, there: list[Eye], here: list[Ey
     if not ({"right", "left"} <= _sides(there) and {"right", "left"} <= _sides(here)):
         return False
     one, other = _beside(reference, there), _beside(answer, here)
-    straight = len(one["right"] & other["right"]) + len(one["left"] & other["left"])
-    crossed = len(one["right"] & other["left"]) + len(one["left"] & other["right"])
+    straight = _said(one["right"] & other["right"]) + _said(one["left"] & other["left"])
+    crossed = _said(one["right"] & other["left"]) + _said(one["left"] & other["right"])
     return crossed > straight
+
+
+def _said(words: set[str]) -> int:
+    """How much words say: a figure more than what happens to stand at the beginning or the end."""
+    return sum(_FIGURE_WEIGHT if word[-1].isdigit() else 1 for word in words)
+
+
+def _borders(text: str, clause: Clause, inside: list[Eye]) -> list[int]:
+    """Where what belongs to one eye ends: before the next; behind it in "14 in the right, 30 in the left"."""
+    is_ahead = (
+        len(inside) > 1
+        and bool(_DIGIT.search(text, clause.start, inside[0].passage.start))
+        and not _DIGIT.search(text, inside[-1].passage.end, clause.end)
+    )
+    return [eye.passage.end for eye in inside[:-1]] if is_ahead else [eye.passage.start for eye in inside[1:]]
 
 
 def _beside(text: str, named: list[Eye]) -> dict[str, set[str]]:
@@ -102,10 +121,9 @@ def _beside(text: str, named: list[Eye]) -> dict[str, set[str]]:
     current = ""
     for clause in clauses(text):
         inside = [eye for eye in named if clause.start <= eye.passage.start < clause.end]
-        edges = [clause.start, *(eye.passage.start for eye in inside[1:]), clause.end]
-        pieces = list(pairwise(edges))
-        for (start, end), eye in zip(pieces, inside or [None], strict=False):
-            current = eye.side if eye else current
+        edges = [clause.start, *_borders(text, clause, inside), clause.end]
+        for place, (start, end) in enumerate(pairwise(edges)):
+            current = inside[place].side if inside else current
             if current in found:
                 found[current] |= words(_EYE.sub(" ", text[start:end]), numbers=True)
     shared = found["right"] & found["left"]

@@ -10,6 +10,7 @@ meet cancel out: "not uncommon", "-지 않으면 안 된다".
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from math import sqrt
 from typing import NamedTuple
@@ -65,6 +66,12 @@ _SCALES = (
     ("통증", "아픈", "무통성|무통"),
     ("=normal", "normal|normally|(?<!비)정상", "abnormal|abnormally|비정상"),
     ("=reversible", "reversible|(?<!비)가역", "irreversible|비가역"),
+    ("=affected", "affected", "unaffected"),
+    ("=treated", "treated", "untreated"),
+    ("=complete", "complete|completely", "incomplete|incompletely"),
+    ("=stable", "stable", "unstable"),
+    ("=proliferative", "(?<!non-)proliferative|(?<!비)증식", "non-?proliferative|비증식"),
+    ("=arteritic", "(?<!non-)arteritic|(?<!비)동맥염성", "non-?arteritic|비동맥염성"),
     ("=benign", "benign|양성 ?종양", "malignant|악성 ?종양"),
 )
 _SCALE = {
@@ -179,7 +186,10 @@ def _opposite(one: _Statement, other: _Statement) -> bool:
 
 
 def _statements(text: str) -> list[_Statement]:
-    return [_statement(text, clause) for clause in _with_lists(text)]
+    firsts: dict[str, Clause] = {}  # a small model may say the same clause a hundred times
+    for clause in _with_lists(text):
+        firsts.setdefault(text[clause.start : clause.end], clause)
+    return [_statement(text, clause) for clause in firsts.values()]
 
 
 def _with_lists(text: str) -> Iterator[Clause]:
@@ -232,10 +242,10 @@ def _statement(text: str, clause: Clause) -> _Statement:
     for pattern in (_CLAUSE, _BESIDE, *(pattern for pair in _SCALE.values() for pattern in pair)):
         bare = _blanked(bare, pattern)
     placed = list(placed_words(bare))
+    reached = _reached(beside, [at for at, _ in placed])
     for at, word in placed:
-        turned = any(_reaches(cue, at, placed) for cue in beside)
-        signs.setdefault(word, -whole if turned else whole)
-        if turned:
+        signs.setdefault(word, -whole if at in reached else whole)
+        if at in reached:
             own.add(word)
     forbids = whole < 0 and bool(signs) and bool(_FORBIDS.search(piece))
     return _Statement(clause, signs, own, {named.drug for named in named_drugs(bare)}, forbids)
@@ -252,12 +262,15 @@ def _touched(piece: str, cue: re.Match[str], starts: dict[int, str], ends: dict[
     return None
 
 
-def _reaches(cue: re.Match[str], at: int, placed: list[tuple[int, str]]) -> bool:
-    """Whether a word is what "no" or "없이" denies."""
-    if not cue["korean"]:
-        return at >= cue.end()
-    before = [place for place, _ in placed if place < cue.start()]
-    return bool(before) and at == before[-1]
+def _reached(cues: list[re.Match[str]], places: list[int]) -> set[int]:
+    """Where the words begin that "no" or "없이" denies, of all words in their order."""
+    english = [cue.end() for cue in cues if not cue["korean"]]
+    reached = set(places[bisect_left(places, min(english)) :]) if english else set()
+    for cue in cues:
+        before = bisect_left(places, cue.start())
+        if cue["korean"] and before:
+            reached.add(places[before - 1])
+    return reached
 
 
 def _is_korean(text: str) -> bool:

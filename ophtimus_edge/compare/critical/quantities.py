@@ -51,6 +51,7 @@ _IN_A = re.compile(
     r" ?(?:(?:a|per|each|every|in a) |/ ?)?(?P<period>day|daily|d|hour|hourly|night|nightly|morning|evening|week|"
     r"weekly|wk|month|monthly|year|yearly)"
 )
+_A_PERIOD = re.compile(r"an? (?:hour|day|week|month|year)", re.IGNORECASE)  # "500 mg a day", but "in a day"
 _N_LY = re.compile(r"(half|two|three|four|six)-(hourly|daily|weekly|monthly|yearly)")
 _KOREAN_IN_A = re.compile(
     r"(?P<period>하루|매일|일주일|이틀|사흘|일|주|월|연|한 ?달|한 ?주|매주|매월|\d+ ?(?:일|주일|주|개월|달|년|시간))"
@@ -60,7 +61,7 @@ _KOREAN_EVERY = re.compile(r"(?P<length>.+?) ?(?:마다|간격|에 ?한 ?번)")
 _LY = {"daily": "day", "hourly": "hour", "nightly": "night", "weekly": "week", "monthly": "month",
        "yearly": "year", "d": "day", "morning": "day", "evening": "day"}  # fmt: skip
 _SIGNED = {"dioptre", "celsius", ""}  # elsewhere a hyphen is no minus
-_PER = re.compile(r" ?[/∕] ?| per ")
+_PER = re.compile(r" ?[/∕] ?| per | (?:a|each|every) (?=(?:hour|day|night|week|month|year)s?$)")
 _PER_NUMBER = re.compile(r"(\d+(?:\.\d+)?) ?(.+)")
 
 # "하루 15 mg/kg": what the figure leaves behind.
@@ -109,12 +110,15 @@ def quantities(text: str) -> Iterator[Quantity]:
     placed = dict(placed_figures(text))
     for match in ONCE_DAILY.finditer(text):
         placed.setdefault(match.start(), match.group())
+    behind = 0
     for start, figure in sorted(placed.items()):
         if tail := _TAIL.match(text, start + len(figure)):
             figure += tail.group()
         direction, first, end = _limit(text, start, start + len(figure))
         passage = Passage(first, end, text[first:end])
-        for dimension, value in _read(figure):
+        is_rate = behind and text[behind:start] == " " and _A_PERIOD.fullmatch(figure)
+        behind = start + len(figure)
+        for dimension, value in _read(f"once {figure}" if is_rate else figure):
             yield Quantity(dimension, value, direction, passage)
 
 
@@ -197,7 +201,7 @@ def _how_often_in_korean(small: str) -> _Read:
         return []
     period = match["period"].replace(" ", "")
     number, name = re.fullmatch(r"(\d*) ?(.+)", period).groups()  # type: ignore[union-attr]
-    span = Unit(*SPANS[name]) if name in SPANS else UNITS[name]
+    span = Unit(SPANS[name][0], Fraction(SPANS[name][1])) if name in SPANS else UNITS[name]
     unit = Unit(span.dimension, span.worth * Fraction(number or 1))
     found: _Read = []
     for dimension, value in _number(match["amount"]) or _in_words(match["amount"]):
@@ -321,7 +325,7 @@ def _values(text: str) -> list[Fraction]:
             if word == "half":
                 total += Fraction(1, 2)
             elif word in {"hundred", "thousand", "dozen"}:
-                total = (total or 1) * {"hundred": 100, "thousand": 1000, "dozen": 12}[word]
+                total = (total or Fraction(1)) * {"hundred": 100, "thousand": 1000, "dozen": 12}[word]
             elif word in NUMBERS:
                 total += 0 if word in {"a", "an"} and " " in end else NUMBERS[word]
             else:

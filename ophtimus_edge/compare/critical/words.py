@@ -22,7 +22,7 @@ advise advised consider considered give given giving indicate indicated make nee
 recommend recommended require required requires use used useful uses using
 수 것 등 및 또 또는 그 이 저 더 한 할 때 경우 환자 눈 있다 있습니다 있으며 있는 있고 있으면 없 합니다 한다 하세요
 하십시오 해야 하며 하고 됩니다 된다 되며 되는 되고 위해 통해 대한 대해 따라 그리고 그러나 하지만 따라서 먼저 반드시
-가장 매우 보통 주로 사용 권장 필요 시행 실시 투여
+가장 매우 보통 주로 입니다 이다 이며 이고 사용 권장 필요 시행 실시 투여
 """  # also what is done with whatever a clause is about: use, give, need, 사용, 투여
 _STOP_WORDS = frozenset(_NO_CONTENT.split())
 

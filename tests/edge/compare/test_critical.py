@@ -94,7 +94,9 @@ def test_the_embedded_answers_do_not_differ_from_themselves_nor_from_their_sente
         ("once a week", "일주일에 한 번"), ("every 2 weeks", "2주에 1회"), ("2회", "하루 2회"),
         ("0.5 mg", "500 µg"), ("500㎍", "0.5 mg"), ("1 g", "1,000 mg"), ("0.50 %", "0.5%"), (".5 %", "0.5 퍼센트"),
         ("5 mg/mL", "0.5 %"), ("1 mg/0.1 mL", "1 mg in 0.1 mL"), ("10,000 IU", "1만 단위"),
-        ("5 mg/kg/day", "5 mg/kg daily"), ("10 to 21 mmHg", "10~21 mm Hg"), ("15분에서 30분", "15-30 minutes"),
+        ("500 mg a day", "500 mg daily"),
+        ("one tablet every day", "1 tablet OD"), ("5 mg/kg/day", "5 mg/kg daily"), ("10 to 21 mmHg", "10~21 mm Hg"),
+        ("15분에서 30분", "15-30 minutes"),
         ("two drops", "두 방울"), ("one and a half tablets", "1.5 tablets"), ("½ tablet", "1/2 tablet"),
         ("four weeks", "28일"), ("1 year", "12개월"), ("half an hour", "30분"), ("20/40", "6/12"), ("20/200", "0.1"),
         ("a third", "3분의 1"), ("−3.00 D", "-3 dioptres"), ("at least 21 mmHg", "21 mmHg 이상"),
@@ -143,6 +145,76 @@ def test_eyes_that_a_text_names(text: str, sides: list[str]) -> None:
     found = list(eyes(text))
     assert [eye.side for eye in found] == sides
     assert all(text[eye.passage.start : eye.passage.end] == eye.passage.text for eye in found)
+
+
+SIDES = [
+    ("안압은 우안 14 mmHg, 좌안 30 mmHg입니다.", "안압은 우안 30 mmHg, 좌안 14 mmHg입니다."),
+    ("The pressure is 14 in the right eye and 30 in the left eye.", "Right eye 30, left eye 14."),
+    (
+        "우안은 인공수정체눈이고 좌안은 백내장이 있습니다.",
+        "좌안은 인공수정체눈이고 우안은 백내장이 있습니다.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("reference", "answer"), SIDES)
+def test_sides_that_change_places(reference: str, answer: str) -> None:
+    assert [difference.kind for difference in critical_differences(reference, answer)] == ["eye"]
+
+
+DENIED = [
+    ("The disc is not swollen.", "The disc is swollen."),
+    ("There is no afferent pupillary defect.", "There is an afferent pupillary defect."),
+    ("The defect is absent.", "The defect is present."),
+    ("It isn’t contagious.", "It is contagious."),
+    ("Stop warfarin before surgery.", "Do not stop warfarin before surgery."),
+    ("Vision is unaffected.", "Vision is affected."),
+    ("The tumour is benign.", "The tumour is malignant."),
+    ("Non-proliferative diabetic retinopathy is watched.", "Proliferative diabetic retinopathy is watched."),
+    ("Yes, it is.", "No, it is."),
+    ("The sign is not uncommon.", "The sign is uncommon."),
+    ("감염이 아닙니다.", "감염입니다."),
+    ("전염되지 않습니다.", "전염됩니다."),
+    ("통증이 없습니다.", "통증이 있습니다."),
+    ("수술이 필요 없습니다.", "수술이 필요합니다."),
+    ("와파린은 중단하지 않습니다.", "와파린은 중단합니다."),
+    ("비증식당뇨망막병증은 경과를 봅니다.", "증식당뇨망막병증은 경과를 봅니다."),
+    ("네, 그렇습니다.", "아니요."),
+]
+
+
+@pytest.mark.parametrize(("reference", "answer"), DENIED)
+def test_what_one_text_denies_and_the_other_affirms(reference: str, answer: str) -> None:
+    assert {difference.kind for difference in critical_differences(reference, answer)} == {"negation"}
+
+
+AGREED = [
+    ("The disc is not swollen.", "There is no swelling of the disc."),
+    ("Steroids are contraindicated.", "Steroids must be avoided."),
+    ("Do not use or give steroids.", "Never give steroids."),
+    ("Uveitis is not rare.", "Uveitis is common."),
+    ("It is not necessary to operate.", "It is unnecessary to operate."),
+    ("Not only the cornea but the lens is cloudy.", "The cornea is cloudy, and so is the lens."),
+    ("Loss of vision without pain.", "Painless loss of vision."),
+    ("수술은 필요하지 않습니다.", "수술이 불필요합니다."),
+    ("눈을 비비지 마십시오.", "눈을 비비면 안 됩니다."),
+    ("각막뿐만 아니라 수정체도 혼탁합니다.", "각막과 수정체가 모두 혼탁합니다."),
+    ("드물지 않은 소견입니다.", "흔한 소견입니다."),
+    ("상태와 상관없이 세척합니다.", "상태가 어떠하든 세척합니다."),
+]
+
+
+@pytest.mark.parametrize(("reference", "answer"), AGREED)
+def test_what_both_texts_deny_or_affirm_in_other_words(reference: str, answer: str) -> None:
+    assert not critical_differences(reference, answer)
+
+
+def test_what_is_forbidden_and_left_out_is_listed_and_what_is_only_told_is_not() -> None:
+    (difference,) = critical_differences("Shield it. Do not press on it.", "Shield it.")
+    assert ([part.text for part in difference.reference], difference.answer) == (["Do not press on it"], ())
+    (difference,) = critical_differences("보호대를 댑니다.", "보호대를 댑니다. 누르지 마십시오.")
+    assert (difference.reference, [part.text for part in difference.answer]) == ((), ["누르지 마십시오"])
+    assert not critical_differences("Shield it. The lens is not touched.", "Shield it.")
 
 
 def test_a_report_lists_counts_and_links_every_difference() -> None:
