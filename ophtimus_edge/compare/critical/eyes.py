@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from ophtimus_edge.compare.critical.differences import Difference, Passage
-from ophtimus_edge.compare.critical.quantities import ONCE_DAILY
+from ophtimus_edge.compare.critical.quantities import once_daily
 from ophtimus_edge.compare.critical.words import Clause, clauses, words
 
 _ORGAN = "(?:eyes?|eyelids?|lids?|globes?|orbits?|pupils?|corneas?|retinas?|lens|macula|optic|visual|side)"
@@ -57,7 +57,7 @@ class Eye(NamedTuple):
 
 def eyes(text: str) -> Iterator[Eye]:
     """The eyes that a text names, in order, each time that it names one."""
-    daily = {match.start() for match in ONCE_DAILY.finditer(text)}
+    daily = {passage.start for passage in once_daily(text)}
     for match in _EYE.finditer(text):
         if match.lastgroup and match.start() not in daily:
             yield Eye(match.lastgroup, Passage(match.start(), match.end(), match.group()))

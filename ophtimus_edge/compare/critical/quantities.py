@@ -67,11 +67,14 @@ _PER_NUMBER = re.compile(r"(\d+(?:\.\d+)?) ?(.+)")
 # "하루 15 mg/kg": what the figure leaves behind.
 _TAIL = re.compile(r"(?: ?[/∕] ?(?:kg|㎏|m[2²]|mL|ml|일|day)(?![A-Za-z]))+")
 
-# "OD" behind a dose by mouth is once a day, not the right eye; small letters always are.
-ONCE_DAILY = re.compile(
+_OD = re.compile(
     r"(?<=mg )(?:OD|O\.D\.)(?![A-Za-z])|(?<=(?:mcg|let|ule) )(?:OD|O\.D\.)(?![A-Za-z])"
     r"|(?<=(?:lets|ules) )(?:OD|O\.D\.)(?![A-Za-z])|(?<![A-Za-z.])od(?![A-Za-z])"
 )
+_INTO_AN_EYE = re.compile(
+    r"intravitreal|inject|implant|tenon|subconj|유리체|주사|intracameral|전방 ?내", re.IGNORECASE
+)
+_SENTENCE = 100  # how far back the way a drug is given may be named
 
 _UP = re.compile(
     r"(?:>|≥|(?<!no )(?<!not )(?:more|greater|higher|longer|larger) than|no(?:t)? less than|at least|minimum(?: of)?|"
@@ -105,11 +108,19 @@ class Quantity(NamedTuple):
     passage: Passage
 
 
+def once_daily(text: str) -> Iterator[Passage]:
+    """Where "OD" is once a day and not the right eye: behind a dose by mouth, and always in small letters."""
+    for match in _OD.finditer(text):
+        before = text[max(0, match.start() - _SENTENCE) : match.start()].rpartition(". ")[2]
+        if match.group().islower() or not _INTO_AN_EYE.search(before):
+            yield Passage(match.start(), match.end(), match.group())
+
+
 def quantities(text: str) -> Iterator[Quantity]:
     """The quantities of a text, in order, each time that it names one."""
     placed = dict(placed_figures(text))
-    for match in ONCE_DAILY.finditer(text):
-        placed.setdefault(match.start(), match.group())
+    for passage in once_daily(text):
+        placed.setdefault(passage.start, passage.text)
     behind = 0
     for start, figure in sorted(placed.items()):
         if tail := _TAIL.match(text, start + len(figure)):

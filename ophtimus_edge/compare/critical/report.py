@@ -1,11 +1,10 @@
 """The critical differences of all answers of a level, as ``report.json`` has them."""
 
-from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from ophtimus_edge.compare.critical.between import critical_differences
-from ophtimus_edge.compare.critical.differences import KINDS, Passage
+from ophtimus_edge.compare.critical.between import counted, critical_differences
+from ophtimus_edge.compare.critical.differences import Difference, Passage
 from ophtimus_edge.compare.statistics.intervals import wilson
 from ophtimus_edge.models.report import CriticalDifference, CriticalReport, MarkedPassage
 from ophtimus_edge.specialties import DEFAULT_SPECIALTY
@@ -30,29 +29,29 @@ def critical_report(pairs: Iterable[AnswerPair], specialty: str = DEFAULT_SPECIA
     Returns:
         None where there is no pair: what was not measured has no figure.
     """
-    found: list[CriticalDifference] = []
+    found: list[tuple[str, Difference]] = []
     answers = affected = 0
     for pair in pairs:
         differences = critical_differences(pair.reference, pair.answer, specialty)
         answers += 1
         affected += bool(differences)
-        found.extend(
-            CriticalDifference(
-                question_id=pair.question_id,
-                kind=difference.kind,
-                reference=_marked(difference.reference),
-                answer=_marked(difference.answer),
-            )
-            for difference in differences
-        )
+        found += [(pair.question_id, difference) for difference in differences]
     if not answers:
         return None
-    counts = Counter(difference.kind for difference in found)
     return CriticalReport(
         answers=answers,
         affected=wilson(affected, answers),
-        counts={kind: counts[kind] for kind in KINDS},
-        differences=found,
+        counts={**counted(difference for _, difference in found)},
+        differences=[_listed(question_id, difference) for question_id, difference in found],
+    )
+
+
+def _listed(question_id: str, difference: Difference) -> CriticalDifference:
+    return CriticalDifference(
+        question_id=question_id,
+        kind=difference.kind,
+        reference=_marked(difference.reference),
+        answer=_marked(difference.answer),
     )
 
 

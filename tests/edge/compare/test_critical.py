@@ -128,6 +128,7 @@ def test_figures_that_do_not(one: str, other: str) -> None:
     [
         ("OD 20/20, OS 20/40, OU red", ["right", "left", "both"]),
         ("acetazolamide 250 mg OD", []),
+        ("intravitreal aflibercept 2 mg OD", ["right"]),
         ("one tablet OD for the left eye", ["left"]),
         ("500 mg od, per os, and re-examine", []),
         ("the right eye is red, the left is calm", ["right", "left"]),
