@@ -6,18 +6,18 @@ listed says nothing of the rest of an answer.
 
 What is compared, and how:
 
-- **figures**, with multiplicity, units and number words made alike ("two times daily" is "하루 2회"); and which
-  figure belongs to which drug, where all figures are there but change places;
+- **figures**, as a set, units and number words made alike ("two times daily" is "하루 2회"); and which figure
+  belongs to which drug, where all figures are there but change places;
 - **eyes**: right, left, both, one, as a set; and whether right and left changed places;
 - **negations**: for each clause that denies or forbids, whether the clause of the other text that speaks of the
-  same denies or forbids too;
+  same denies or forbids too; a prohibition that the other text leaves out whole is not found;
 - **drugs**, as a set: a text that names one again says nothing new.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from ophtimus_edge.compare.critical.differences import Difference, Kind, Passage
+from ophtimus_edge.compare.critical.differences import KINDS, Difference, Kind, Passage
 from ophtimus_edge.compare.critical.eyes import eye_differences
 from ophtimus_edge.compare.critical.figure_differences import figure_differences
 from ophtimus_edge.compare.critical.negations import negation_differences
@@ -48,10 +48,10 @@ def critical_differences(
     return tuple(sorted(found, key=_place))
 
 
-def counted(differences: tuple[Difference, ...]) -> dict[Kind, int]:
+def counted(differences: Iterable[Difference]) -> dict[Kind, int]:
     """How many differences there are of each kind; a kind without any is there with 0."""
     kinds = Counter(difference.kind for difference in differences)
-    return {kind: kinds[kind] for kind in ("figure", "eye", "negation", "drug")}
+    return {kind: kinds[kind] for kind in KINDS}
 
 
 def _drug_differences(

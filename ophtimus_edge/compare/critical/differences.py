@@ -1,10 +1,11 @@
 """What a critical difference is: its kind, and the passages of both texts that differ."""
 
-from typing import Literal
+from typing import Final, Literal, get_args
 
 import msgspec
 
 Kind = Literal["figure", "eye", "negation", "drug"]
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 
 class Passage(msgspec.Struct, frozen=True):

@@ -13,15 +13,17 @@ report can say it.
 import hashlib
 import unicodedata
 from collections.abc import Callable
+from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 from ophtimus_edge.compare.questions.parquet import is_parquet, read_parquet_rows
 from ophtimus_edge.compare.questions.problems import ComparisonFileError, ComparisonRowError
+from ophtimus_edge.models.report import AskedFile
 from ophtimus_edge.specialties.question_rows import CHOICE_NEEDED, COLUMNS, OPTIONS, Row, Rows, read_rows
 from ophtimus_edge.specialties.questions import ChoiceQuestion, EssayQuestion
-from ophtimus_edge.specialties.quiz_file import choice_question, language_of
+from ophtimus_edge.specialties.quiz_file import choice_question, embedded_path, language_of
 from ophtimus_edge.specialties.quiz_problems import RowProblem
 from ophtimus_edge.text import sanitize
 
@@ -29,6 +31,7 @@ _ASKED = ("question", "answer")
 _ESSAY_COLUMNS = ", ".join(_ASKED)
 _TRUE_FALSE = {"yes": "A", "no": "B", "true": "A", "false": "B", "maybe": ""}
 _HASHED_AT_ONCE = 1 << 20
+_MOST_SKIPPED = 100
 
 AnyQuestion = TypeVar("AnyQuestion", ChoiceQuestion, EssayQuestion)
 
@@ -40,12 +43,41 @@ class ComparisonFile(NamedTuple, Generic[AnyQuestion]):
         sha256: of its bytes: figures of another run are comparable where it is the same.
         questions: those that can be asked, in the file's order, safe to show; their ids are unique.
         problems: an error for each row that is left out, in the file's order.
+        embedded: whether it is the program's own file, or a copy of it: no verdict rests on these alone.
     """
 
     path: Path
     sha256: str
     questions: tuple[AnyQuestion, ...]
     problems: tuple[ComparisonRowError, ...]
+    embedded: bool = False
+
+    def asked(self, part: Literal["mcq", "essay"], used: int) -> AskedFile:
+        """What a report says of the file.
+
+        Args:
+            part: what it was asked for.
+            used: how many of its questions were; the rest was left out for the budget.
+        """
+        return AskedFile(
+            part=part,
+            name=self.path.name,
+            sha256=self.sha256,
+            embedded=self.embedded,
+            available=len(self.questions),
+            used=used,
+            skipped=[problem.message for problem in self.problems[:_MOST_SKIPPED]],
+        )
+
+
+def embedded_choices() -> ComparisonFile[ChoiceQuestion]:
+    """The multiple-choice questions that come with the program; no model of it was trained on them."""
+    return read_choices(embedded_path())
+
+
+def embedded_essays() -> ComparisonFile[EssayQuestion]:
+    """The essay questions that come with the program; no model of it was trained on them."""
+    return read_essays(embedded_path())
 
 
 def read_choices(path: Path) -> ComparisonFile[ChoiceQuestion]:
@@ -56,9 +88,10 @@ def read_choices(path: Path) -> ComparisonFile[ChoiceQuestion]:
         MissingExtraError: it is Parquet, and pyarrow is not installed.
     """
     rows = _listed(path)
-    answers = [row.cells.get("answer", "").strip().casefold() for row in rows.rows if not row.problem]
+    answers = [answer for row in rows.rows if (answer := row.cells.get("answer", "").strip().casefold())]
     has_options = any(_has_options(row) for row in rows.rows)
-    yes_no = not has_options and bool(answers) and all(answer in _TRUE_FALSE for answer in answers if answer)
+    # Most of them, not all: one odd answer is that row's problem.
+    yes_no = not has_options and 2 * sum(answer in _TRUE_FALSE for answer in answers) > len(answers)
     if not has_options and any(row.cells.get("phrasings") for row in rows.rows):
         raise ComparisonFileError("only_essays", path=path, columns=COLUMNS)
     if not yes_no:
@@ -66,13 +99,8 @@ def read_choices(path: Path) -> ComparisonFile[ChoiceQuestion]:
         rows = rows._replace(rows=[row for row in rows.rows if not _is_essay(row)])
 
     def made(row: Row, row_id: str) -> ChoiceQuestion:
-        cells = row.cells
-        if yes_no:
-            answer = cells.get("answer", "").strip().casefold()
-            if answer == "maybe":
-                raise RowProblem("maybe")
-            cells = cells | {"option_a": "True", "option_b": "False", "answer": _TRUE_FALSE.get(answer, "")}
-        return choice_question(cells, row_id)
+        is_yes_no = yes_no or _is_true_or_false(row)
+        return choice_question(_true_or_false(row.cells) if is_yes_no else row.cells, row_id)
 
     return _checked(path, rows, made, _choice_key, "no_choice")
 
@@ -123,6 +151,24 @@ def _has_options(row: Row) -> bool:
 
 def _is_essay(row: Row) -> bool:
     return bool(row.cells.get("phrasings")) and not _has_options(row)
+
+
+def _is_true_or_false(row: Row) -> bool:
+    """Whether a row has the options of PubMedQA beside its answer, yes, no or maybe."""
+    options = [text for name in OPTIONS if (text := row.cells.get(name, "").strip().casefold())]
+    answer = row.cells.get("answer", "").strip().casefold()
+    return options == ["true", "false"] and answer in {"yes", "no", "maybe"}
+
+
+def _true_or_false(cells: dict[str, str]) -> dict[str, str]:
+    """A question of PubMedQA as it is asked: yes is A) True, no is B) False."""
+    written = cells.get("answer", "").strip()
+    answer = written.casefold()
+    if answer == "maybe":
+        raise RowProblem("maybe")
+    if answer and answer not in _TRUE_FALSE:
+        raise RowProblem("not_yes_no", answer=sanitize(written)[:80])
+    return cells | {"option_a": "True", "option_b": "False", "answer": _TRUE_FALSE.get(answer, "")}
 
 
 def _essay(row: Row, row_id: str) -> EssayQuestion:
@@ -189,7 +235,14 @@ def _checked(
     if not questions:
         said = problems[0].message if problems else ""
         raise ComparisonFileError(none_sound, path=path, first=said)
-    return ComparisonFile(path, _sha256(path), tuple(questions.values()), tuple(problems))
+    sha256 = _sha256(path)
+    is_embedded = sha256 == _embedded_sha256()
+    return ComparisonFile(path, sha256, tuple(questions.values()), tuple(problems), is_embedded)
+
+
+@cache
+def _embedded_sha256() -> str:
+    return _sha256(embedded_path())
 
 
 def _sha256(path: Path) -> str:

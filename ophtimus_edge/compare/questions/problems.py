@@ -44,6 +44,10 @@ ROWS: Mapping[str, tuple[str, str]] = MappingProxyType({
         "its answer is “maybe”, and it is asked as A) True, B) False: no answer could be right.",
         "Remove the row, or give it options of its own.",
     ),
+    "not_yes_no": (
+        "its answer, “{answer}”, is neither yes nor no, as the others of this file without options are.",
+        "Write yes or no, or give it options of its own.",
+    ),
     "duplicate": ("it asks the same as {unit} {first}.", _TWICE),
     "contradiction": (
         "it asks the same as {unit} {first} and gives another answer; neither is counted.",

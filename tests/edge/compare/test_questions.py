@@ -4,13 +4,19 @@ import csv
 import hashlib
 import json
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pyarrow
 import pytest
 from pyarrow import parquet
 
-from ophtimus_edge.compare.questions.files import read_choices, read_essays
+from ophtimus_edge.compare.questions.files import (
+    embedded_choices,
+    embedded_essays,
+    read_choices,
+    read_essays,
+)
 from ophtimus_edge.errors import MissingExtraError, TrainingDataError
 from ophtimus_edge.specialties.questions import choice_prompt
 from ophtimus_edge.specialties.quiz_file import embedded_path, read_quiz_file
@@ -77,15 +83,58 @@ def test_yes_and_no_are_asked_as_true_and_false_and_maybe_is_left_out(tmp_path: 
     assert "no answer could be right" in problem.message
 
 
-def test_the_embedded_file_gives_both_kinds() -> None:
-    choices, essays = read_choices(embedded_path()), read_essays(embedded_path())
+def test_one_odd_answer_among_yes_and_no_is_that_rows_problem(tmp_path: Path) -> None:
+    answers = ["yes", "no", "perhaps", "", "yes"]
+    rows = [{"question": f"Is {number} so?", "answer": answer} for number, answer in enumerate(answers)]
+    file = read_choices(written(tmp_path, "csv", rows))
+    assert [one.letter for one in file.questions] == ["A", "B", "A"]
+    assert [(problem.number, problem.problem) for problem in file.problems] == [
+        (4, "not_yes_no"), (5, "no_answer"),
+    ]  # fmt: skip
+
+
+def test_only_maybe_is_refused_and_says_why(tmp_path: Path) -> None:
+    path = written(tmp_path, "jsonl", [{"question": "Is it so?", "answer": "maybe"}])
+    with pytest.raises(TrainingDataError, match="no answer could be right"):
+        read_choices(path)
+
+
+def test_true_and_false_written_out_beside_yes_and_no(tmp_path: Path) -> None:
+    options = {"option_a": "True", "option_b": "False", "answer_text": ""}
+    answers = ["yes", "no", "maybe", "A", "False"]
+    rows = [row(**options, question=f"{place}?", answer=answer) for place, answer in enumerate(answers)]
+    file = read_choices(written(tmp_path, "jsonl", rows))
+    assert [one.letter for one in file.questions] == ["A", "B", "A", "B"]
+    assert [(problem.number, problem.problem) for problem in file.problems] == [(3, "maybe")]
+
+
+def test_the_embedded_file_gives_both_kinds_and_says_that_it_is_embedded(tmp_path: Path) -> None:
+    choices, essays = embedded_choices(), embedded_essays()
     assert choices.questions == read_quiz_file(embedded_path()).questions
     lines = [json.loads(line) for line in embedded_path().read_text("utf-8").splitlines()]
     assert [one.question for one in essays.questions] == [
         line["question"] for line in lines if "phrasings" in line
     ]
+    assert {one.split for one in (*choices.questions, *essays.questions)} == {"heldout"}
     assert not choices.problems
     assert not essays.problems
+    copy = tmp_path / "clinic.jsonl"
+    copy.write_bytes(embedded_path().read_bytes())
+    assert choices.embedded
+    assert essays.embedded
+    assert read_choices(copy).embedded  # under any name
+    assert not read_choices(written(tmp_path, "csv", [row()])).embedded
+
+
+def test_what_a_report_says_of_a_file(tmp_path: Path) -> None:
+    bad = [row(question=f"Bad {number}?", answer="E") for number in range(150)]
+    file = read_choices(written(tmp_path, "csv", [row(), *bad, row(question="Another?")]))
+    asked = file.asked("mcq", used=1)
+    assert (asked.part, asked.name, asked.sha256) == ("mcq", "own.csv", file.sha256)
+    assert (asked.available, asked.used, asked.embedded) == (2, 1, False)
+    assert len(asked.skipped) == 100
+    assert asked.skipped[0].startswith("own.csv, row 3: its answer")
+    assert embedded_essays().asked("essay", used=32).embedded
 
 
 @pytest.mark.parametrize(
@@ -146,15 +195,34 @@ def test_ids_are_unique_given_or_made(tmp_path: Path) -> None:
     assert problem.message == "own.jsonl, line 2: its id, “q1”, is that of line 1 too."
 
 
+KOREAN = row(
+    question="안압을 낮추는 약은?", option_a="트로피카마이드", option_b="티몰롤", answer_text="티몰롤"
+)
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp949"])
-def test_a_byte_order_mark_crlf_and_korean_encodings_are_read(tmp_path: Path, encoding: str) -> None:
-    korean = row(
-        question="안압을 낮추는 약은?", option_a="트로피카마이드", option_b="티몰롤", answer_text="티몰롤"
-    )
-    (question,) = read_choices(written(tmp_path, "csv", [korean], encoding)).questions
-    assert (question.question, question.answer, question.language) == (
-        "안압을 낮추는 약은?", "티몰롤", "ko",
-    )  # fmt: skip
+def test_a_byte_order_mark_crlf_and_korean_encodings_are_read(
+    tmp_path: Path, encoding: str, kind: str
+) -> None:
+    path = tmp_path / f"own.{kind}"
+    second = row(question="Second?")
+    lines = written(tmp_path, kind, [KOREAN, second]).read_text("utf-8").splitlines()
+    path.write_bytes("\r\n".join([*lines, ""]).encode(encoding))
+    file = read_choices(path)
+    assert not file.problems
+    assert [(one.question, one.answer, one.language) for one in file.questions] == [
+        ("안압을 낮추는 약은?", "티몰롤", "ko"), ("Second?", "Timolol", "en"),
+    ]  # fmt: skip
+
+
+def test_utf_16_without_its_mark_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, "csv", [KOREAN], "utf-16")
+    assert len(read_choices(path).questions) == 1
+    path.write_bytes(path.read_bytes()[2:])
+    with pytest.raises(TrainingDataError, match=r"UTF-8|zero bytes") as caught:
+        read_choices(path)
+    assert "UTF-8" in caught.value.hint
 
 
 def test_an_encoding_that_is_none_of_these_is_refused_with_its_line(tmp_path: Path) -> None:
@@ -213,12 +281,30 @@ def test_parquet_without_the_columns_or_without_pyarrow_says_what_to_do(
     assert "ophtimus-edge[convert]" in caught.value.hint
 
 
+def many(folder: Path, count: int) -> Path:
+    rows = (
+        row(question=f"Question {number}?", answer="B" if number % 1000 else "E") for number in range(count)
+    )
+    return written(folder, "csv", list(rows))
+
+
 def test_a_hundred_thousand_rows_are_read_the_bad_ones_named(tmp_path: Path) -> None:
-    rows = [row(question=f"Question {number}?", answer="B" if number % 1000 else "E")
-            for number in range(100_000)]  # fmt: skip
-    file = read_choices(written(tmp_path, "csv", rows))
+    file = read_choices(many(tmp_path, 100_000))
     assert (len(file.questions), len(file.problems)) == (99_900, 100)
     assert file.problems[-1].number == 99_002
+
+
+def test_memory_grows_with_the_rows_and_no_faster(tmp_path: Path) -> None:
+    peaks = []
+    for count in (2_000, 8_000):
+        path = many(tmp_path, count)
+        read_choices(path)
+        tracemalloc.start()
+        read_choices(path)
+        peaks.append(tracemalloc.get_traced_memory()[1] / count)
+        tracemalloc.stop()
+    assert peaks[1] < 1.25 * peaks[0]
+    assert peaks[1] < 4 << 10  # bytes for a row of some 60
 
 
 def test_controls_of_a_terminal_are_dropped(tmp_path: Path) -> None:
