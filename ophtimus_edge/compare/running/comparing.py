@@ -22,7 +22,7 @@ from ophtimus_edge.compare.essay.scoring import EssayScores, score_essays
 from ophtimus_edge.compare.essay.similarity import Similarity
 from ophtimus_edge.compare.questions.sampling import sample
 from ophtimus_edge.compare.running.ledger import Ledger
-from ophtimus_edge.compare.running.order import Order, Tell
+from ophtimus_edge.compare.running.order import Order, Tell, Text
 from ophtimus_edge.compare.running.subjects import Subject
 from ophtimus_edge.compare.speed.measuring import measure_speed
 from ophtimus_edge.compare.speed.samples import SpeedSample
@@ -70,7 +70,7 @@ async def measure(order: Order, out: Path, tell: Tell) -> Measured:
     measured = Measured([], {}, {}, {}, {})
     for one in order.fresh:
         if order.text and order.counts.windows and one is not order.subjects.reference:
-            measured.divergence[one.model.sha256] = await _divergence(order, one, out, tell)
+            measured.divergence[one.model.sha256] = await _divergence(order, order.text, one, out, tell)
     for one in order.fresh:
         if questions := asked_choices(order):
             measured.choices[one.model.sha256] = await _choices(order, one, questions, out, tell)
@@ -90,8 +90,7 @@ async def _keep(ledger: Ledger[Record], records: AsyncIterator[Record]) -> list[
     return ledger.records
 
 
-async def _divergence(order: Order, one: Subject, out: Path, tell: Tell) -> list[WindowScores]:
-    assert order.text is not None
+async def _divergence(order: Order, text: Text, one: Subject, out: Path, tell: Tell) -> list[WindowScores]:
     reference = order.subjects.reference.model
     tell.part("divergence", one.level)
     settings = _settings(order, file=one.model.sha256, reference=reference.sha256)
@@ -102,7 +101,7 @@ async def _divergence(order: Order, one: Subject, out: Path, tell: Tell) -> list
             measure_divergence(
                 reference,
                 one.model,
-                order.text.content,
+                text.content,
                 most=order.counts.windows,
                 known=ledger.records,
                 on_progress=lambda progress: tell.progress(progress.done, progress.total),
