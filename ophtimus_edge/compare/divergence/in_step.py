@@ -40,14 +40,16 @@ class Progress(NamedTuple):
     """How far a level is measured.
 
     Attributes:
-        done, total: windows.
+        done, total: windows that are measured.
         reference, level: which file is measured against which, by name and level.
+        available: windows that the whole text has.
     """
 
     done: int
     total: int
     reference: str
     level: str
+    available: int
 
 
 async def measure_divergence(
@@ -92,10 +94,10 @@ async def measure_divergence(
         await second.load(level, WINDOW, gpu_layers=gpu_layers)
         for engine, model in ((first, reference), (second, level)):
             _check_context(engine, model)
-        windows = await _windows(first, second, reference, level, text, most)
-        names = named(reference), named(level)
-        done = 0
-        on_progress(Progress(0, len(windows), *names))
+        available = await _windows(first, second, reference, level, text)
+        windows = spread(available, most)
+        told = Progress(0, len(windows), named(reference), named(level), len(available))
+        on_progress(told)
         wanted = [window.ids for window in windows if window.digest not in before]
         async with (
             aclosing(first.logits(wanted, ROWS)) as of_reference,
@@ -114,8 +116,8 @@ async def measure_divergence(
                             model = reference if compared.of_reference else level
                             raise _not_finite(model, window)
                         scores = compared
-                    done += 1
-                    on_progress(Progress(done, len(windows), *names))
+                    told = told._replace(done=told.done + 1)
+                    on_progress(told)
                     yield scores
 
 
@@ -125,12 +127,12 @@ def named(model: ChosenModel) -> str:
 
 
 async def _windows(
-    first: Engine, second: Engine, reference: ChosenModel, level: ChosenModel, text: str, most: int
+    first: Engine, second: Engine, reference: ChosenModel, level: ChosenModel, text: str
 ) -> list[Window]:
-    """The windows to measure, where both models read the text alike and neither was calibrated on it.
+    """The text's windows, where both models read it alike and neither was calibrated on it.
 
     Raises:
-        TextTooShortError, CalibrationTextError, OtherVocabularyError, UsageError: see :func:`measure_divergence`.
+        TextTooShortError, CalibrationTextError, OtherVocabularyError: see :func:`measure_divergence`.
     """
     other = OtherVocabularyError(
         f"{named(level)} and {named(reference)} have other vocabularies: they read a text as other tokens.",
@@ -148,7 +150,7 @@ async def _windows(
     tokens = await first.tokenize(text)
     if tokens != await second.tokenize(text):
         raise other
-    windows = spread(cut(tokens, begins), most)
+    windows = cut(tokens, begins)
     for model in (reference, level):
         calibration = await asyncio.to_thread(calibration_of, model)
         # The whole text, whichever windows are measured: a larger budget must not change what is refused.
