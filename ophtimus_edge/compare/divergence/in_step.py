@@ -32,6 +32,7 @@ from ophtimus_edge.compare.divergence.windows import (
 )
 from ophtimus_edge.engine.client import Engine
 from ophtimus_edge.errors import ComparisonError, InvalidModelError, OtherVocabularyError
+from ophtimus_edge.models import gguf
 from ophtimus_edge.models.store import ChosenModel
 from ophtimus_edge.text import sanitize
 
@@ -83,7 +84,7 @@ async def measure_divergence(
         TextTooShortError: the text is shorter than two windows.
         CalibrationTextError: it shares passages with the text that one of the models was calibrated on.
         OtherVocabularyError: the models read texts as other tokens.
-        ComparisonError: a model's context is shorter than a window.
+        ComparisonError: a model was made for less context than a window.
         UsageError: ``most`` leaves too few windows for an interval.
         InvalidModelError: a file is damaged, or computes what is no number.
         EngineError: a model's process died.
@@ -92,8 +93,8 @@ async def measure_divergence(
     async with Engine() as first, Engine() as second:
         await first.load(reference, WINDOW, gpu_layers=gpu_layers)
         await second.load(level, WINDOW, gpu_layers=gpu_layers)
-        for engine, model in ((first, reference), (second, level)):
-            _check_context(engine, model)
+        for model in (reference, level):
+            await asyncio.to_thread(_check_context, model)
         available = await _windows(first, second, reference, level, text)
         windows = spread(available, most)
         told = Progress(0, len(windows), named(reference), named(level), len(available))
@@ -171,12 +172,13 @@ def _compare(
     return sum_window(window.index, window.digest, scores)
 
 
-def _check_context(engine: Engine, model: ChosenModel) -> None:
-    context = engine.expect_loaded().context
+def _check_context(model: ChosenModel) -> None:
+    """A model that was trained on less than a window predicts nonsense at the end of one."""
+    context = gguf.check(model.path).metadata.get("llama.context_length", WINDOW)
     if context < WINDOW:
         raise ComparisonError(
-            f"{named(model)} holds {context} tokens of context, and a window takes {WINDOW}.",
-            "Close other programs to free memory; or compare models with a longer context.",
+            f"{named(model)} was made for {context} tokens of context, and a window takes {WINDOW}.",
+            "Compare models with a longer context.",
         )
 
 

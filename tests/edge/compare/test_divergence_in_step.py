@@ -162,11 +162,11 @@ async def test_a_model_with_another_vocabulary_is_refused(tiny_model: Path, tmp_
     assert len(await everything(REFERENCE, LEVEL, most=2)) == 2
 
 
-async def test_a_model_that_holds_less_than_a_window_is_refused(tmp_path: Path) -> None:
+async def test_a_model_that_was_made_for_less_than_a_window_is_refused(tmp_path: Path) -> None:
     draft = Draft(LEVEL.path.read_bytes())
     u32("llama.context_length", 256)(draft)
     (tmp_path / "short.gguf").write_bytes(draft.packed())
-    with pytest.raises(ComparisonError, match="holds 256 tokens of context, and a window takes 512"):
+    with pytest.raises(ComparisonError, match="made for 256 tokens of context, and a window takes 512"):
         await everything(REFERENCE, store.choose(str(tmp_path / "short.gguf")))
 
 
