@@ -32,6 +32,7 @@ from ophtimus_edge.compare.divergence.windows import (
 )
 from ophtimus_edge.engine.client import Engine
 from ophtimus_edge.errors import ComparisonError, InvalidModelError, OtherVocabularyError
+from ophtimus_edge.models import gguf
 from ophtimus_edge.models.store import ChosenModel
 from ophtimus_edge.text import sanitize
 
@@ -40,14 +41,16 @@ class Progress(NamedTuple):
     """How far a level is measured.
 
     Attributes:
-        done, total: windows.
+        done, total: windows that are measured.
         reference, level: which file is measured against which, by name and level.
+        available: windows that the whole text has.
     """
 
     done: int
     total: int
     reference: str
     level: str
+    available: int
 
 
 async def measure_divergence(
@@ -81,7 +84,7 @@ async def measure_divergence(
         TextTooShortError: the text is shorter than two windows.
         CalibrationTextError: it shares passages with the text that one of the models was calibrated on.
         OtherVocabularyError: the models read texts as other tokens.
-        ComparisonError: a model's context is shorter than a window.
+        ComparisonError: a model was made for less context than a window.
         UsageError: ``most`` leaves too few windows for an interval.
         InvalidModelError: a file is damaged, or computes what is no number.
         EngineError: a model's process died.
@@ -90,12 +93,12 @@ async def measure_divergence(
     async with Engine() as first, Engine() as second:
         await first.load(reference, WINDOW, gpu_layers=gpu_layers)
         await second.load(level, WINDOW, gpu_layers=gpu_layers)
-        for engine, model in ((first, reference), (second, level)):
-            _check_context(engine, model)
-        windows = await _windows(first, second, reference, level, text, most)
-        names = named(reference), named(level)
-        done = 0
-        on_progress(Progress(0, len(windows), *names))
+        for model in (reference, level):
+            await asyncio.to_thread(_check_context, model)
+        available = await _windows(first, second, reference, level, text)
+        windows = spread(available, most)
+        told = Progress(0, len(windows), named(reference), named(level), len(available))
+        on_progress(told)
         wanted = [window.ids for window in windows if window.digest not in before]
         async with (
             aclosing(first.logits(wanted, ROWS)) as of_reference,
@@ -114,8 +117,8 @@ async def measure_divergence(
                             model = reference if compared.of_reference else level
                             raise _not_finite(model, window)
                         scores = compared
-                    done += 1
-                    on_progress(Progress(done, len(windows), *names))
+                    told = told._replace(done=told.done + 1)
+                    on_progress(told)
                     yield scores
 
 
@@ -125,12 +128,12 @@ def named(model: ChosenModel) -> str:
 
 
 async def _windows(
-    first: Engine, second: Engine, reference: ChosenModel, level: ChosenModel, text: str, most: int
+    first: Engine, second: Engine, reference: ChosenModel, level: ChosenModel, text: str
 ) -> list[Window]:
-    """The windows to measure, where both models read the text alike and neither was calibrated on it.
+    """The text's windows, where both models read it alike and neither was calibrated on it.
 
     Raises:
-        TextTooShortError, CalibrationTextError, OtherVocabularyError, UsageError: see :func:`measure_divergence`.
+        TextTooShortError, CalibrationTextError, OtherVocabularyError: see :func:`measure_divergence`.
     """
     other = OtherVocabularyError(
         f"{named(level)} and {named(reference)} have other vocabularies: they read a text as other tokens.",
@@ -148,7 +151,7 @@ async def _windows(
     tokens = await first.tokenize(text)
     if tokens != await second.tokenize(text):
         raise other
-    windows = spread(cut(tokens, begins), most)
+    windows = cut(tokens, begins)
     for model in (reference, level):
         calibration = await asyncio.to_thread(calibration_of, model)
         # The whole text, whichever windows are measured: a larger budget must not change what is refused.
@@ -169,12 +172,13 @@ def _compare(
     return sum_window(window.index, window.digest, scores)
 
 
-def _check_context(engine: Engine, model: ChosenModel) -> None:
-    context = engine.expect_loaded().context
+def _check_context(model: ChosenModel) -> None:
+    """A model that was trained on less than a window predicts nonsense at the end of one."""
+    context = gguf.check(model.path).metadata.get("llama.context_length", WINDOW)
     if context < WINDOW:
         raise ComparisonError(
-            f"{named(model)} holds {context} tokens of context, and a window takes {WINDOW}.",
-            "Close other programs to free memory; or compare models with a longer context.",
+            f"{named(model)} was made for {context} tokens of context, and a window takes {WINDOW}.",
+            "Compare models with a longer context.",
         )
 
 

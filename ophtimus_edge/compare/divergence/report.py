@@ -77,4 +77,5 @@ def _sum(window: WindowScores, name: str) -> float:
 def _correlation(means: Floats) -> Floats:
     nll, reference, square, reference_square, product = means
     spread = np.sqrt((square - nll**2) * (reference_square - reference**2))
-    return np.clip((product - nll * reference) / spread, -1.0, 1.0)
+    correlation: Floats = np.clip((product - nll * reference) / spread, -1.0, 1.0)
+    return correlation

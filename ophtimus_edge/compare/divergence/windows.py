@@ -10,7 +10,8 @@ import hashlib
 import struct
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+
+import msgspec
 
 from ophtimus_edge.errors import (
     CalibrationTextError,
@@ -33,7 +34,7 @@ _ANOTHER_TEXT = (
 )
 
 
-class Window(NamedTuple):
+class Window(msgspec.Struct, frozen=True):
     """One window of a text.
 
     Attributes:

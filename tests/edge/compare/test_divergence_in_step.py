@@ -96,6 +96,7 @@ async def test_an_interrupted_run_goes_on_where_it_stopped() -> None:
     assert rest[:2] == known
     assert [(step.done, step.total) for step in told] == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
     assert (told[0].reference, told[0].level) == ("Ophtimus-Demo BF16", "Ophtimus-Demo Q4_K_M")
+    assert told[0].available > 4
     # Nothing is computed again for what is known.
     changed = msgspec.structs.replace(whole[1], kl=[7.0] * 255)
     again = await everything(REFERENCE, LEVEL, most=4, known=[*whole[:1], changed, *whole[2:]])
@@ -161,11 +162,11 @@ async def test_a_model_with_another_vocabulary_is_refused(tiny_model: Path, tmp_
     assert len(await everything(REFERENCE, LEVEL, most=2)) == 2
 
 
-async def test_a_model_that_holds_less_than_a_window_is_refused(tmp_path: Path) -> None:
+async def test_a_model_that_was_made_for_less_than_a_window_is_refused(tmp_path: Path) -> None:
     draft = Draft(LEVEL.path.read_bytes())
     u32("llama.context_length", 256)(draft)
     (tmp_path / "short.gguf").write_bytes(draft.packed())
-    with pytest.raises(ComparisonError, match="holds 256 tokens of context, and a window takes 512"):
+    with pytest.raises(ComparisonError, match="made for 256 tokens of context, and a window takes 512"):
         await everything(REFERENCE, store.choose(str(tmp_path / "short.gguf")))
 
 
