@@ -17,7 +17,7 @@ What is compared, and how:
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from ophtimus_edge.compare.critical.differences import KINDS, Difference, Kind, Passage
+from ophtimus_edge.compare.critical.differences import KINDS, Difference, Passage
 from ophtimus_edge.compare.critical.eyes import eye_differences
 from ophtimus_edge.compare.critical.figure_differences import figure_differences
 from ophtimus_edge.compare.critical.negations import negation_differences
@@ -48,7 +48,7 @@ def critical_differences(
     return tuple(sorted(found, key=_place))
 
 
-def counted(differences: Iterable[Difference]) -> dict[Kind, int]:
+def counted(differences: Iterable[Difference]) -> dict[str, int]:
     """How many differences there are of each kind; a kind without any is there with 0."""
     kinds = Counter(difference.kind for difference in differences)
     return {kind: kinds[kind] for kind in KINDS}

@@ -41,7 +41,7 @@ def critical_report(pairs: Iterable[AnswerPair], specialty: str = DEFAULT_SPECIA
     return CriticalReport(
         answers=answers,
         affected=wilson(affected, answers),
-        counts={**counted(difference for _, difference in found)},
+        counts=counted(difference for _, difference in found),
         differences=[_listed(question_id, difference) for question_id, difference in found],
     )
 

@@ -71,12 +71,12 @@ class ComparisonFile(NamedTuple, Generic[AnyQuestion]):
 
 
 def embedded_choices() -> ComparisonFile[ChoiceQuestion]:
-    """The multiple-choice questions that come with the program; no model of it was trained on them."""
+    """The multiple-choice questions that come with the program, held out from its own training data."""
     return read_choices(embedded_path())
 
 
 def embedded_essays() -> ComparisonFile[EssayQuestion]:
-    """The essay questions that come with the program; no model of it was trained on them."""
+    """The essay questions that come with the program, held out from its own training data."""
     return read_essays(embedded_path())
 
 
@@ -168,7 +168,8 @@ def _true_or_false(cells: dict[str, str]) -> dict[str, str]:
         raise RowProblem("maybe")
     if answer and answer not in _TRUE_FALSE:
         raise RowProblem("not_yes_no", answer=sanitize(written)[:80])
-    return cells | {"option_a": "True", "option_b": "False", "answer": _TRUE_FALSE.get(answer, "")}
+    letter = _TRUE_FALSE.get(answer, "")
+    return cells | {"option_a": "True", "option_b": "False", "answer": letter, "answer_text": ""}
 
 
 def _essay(row: Row, row_id: str) -> EssayQuestion:

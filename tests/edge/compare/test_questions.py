@@ -73,7 +73,10 @@ def test_essays_are_read_from_every_kind_of_file(tmp_path: Path, kind: str) -> N
 
 def test_yes_and_no_are_asked_as_true_and_false_and_maybe_is_left_out(tmp_path: Path) -> None:
     answers = ["yes", "No", "maybe"]
-    rows = [{"question": f"Does trial {answer} work?", "answer": answer} for answer in answers]
+    rows = [
+        {"question": f"Does trial {answer} work?", "answer": answer, "answer_text": answer}
+        for answer in answers
+    ]
     file = read_choices(written(tmp_path, "jsonl", rows))
     assert [(one.options, one.letter) for one in file.questions] == [
         (["True", "False"], "A"), (["True", "False"], "B"),

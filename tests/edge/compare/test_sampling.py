@@ -1,6 +1,7 @@
 """A stratified sample of questions: deterministic, in proportion, and part of every larger one."""
 
 from collections import Counter
+from typing import Literal
 
 import pytest
 
@@ -10,7 +11,7 @@ from ophtimus_edge.errors import ComparisonError
 from ophtimus_edge.specialties.questions import EssayQuestion
 
 
-def essays(topics: dict[tuple[str, str], int]) -> list[EssayQuestion]:
+def essays(topics: dict[tuple[str, Literal["en", "ko"]], int]) -> list[EssayQuestion]:
     return [
         EssayQuestion(
             id=f"{topic}-{number}-{language}", language=language, topic=topic, question="?", answer="!",
