@@ -90,6 +90,7 @@ async def letters(model: store.ChosenModel, asked: list[Asked], rounds: int) -> 
             "options": each,
         }
         theirs.append(bare(order))
+        print(f"  {ours[-1]:.2f} s ÷ {theirs[-1]:.2f} s", flush=True)
     tokens = statistics.mean(map(len, prompts))
     report(
         f"letters of {len(asked)} questions of {tokens:.0f} tokens ÷ a prompt an option",
@@ -114,6 +115,7 @@ async def answers(model: store.ChosenModel, asked: list[Asked], write: int, roun
         ours.append(seconds)
         order = {"model": str(model.path), "context": BARE_CONTEXT, "threads": threads, "prompts": prompts}
         theirs.append(bare(order | {"write": write}))
+        print(f"  {ours[-1]:.2f} s ÷ {theirs[-1]:.2f} s", flush=True)
     report(f"{len(asked)} answers of {write} tokens, {PARALLEL} at once ÷ one by one", ours, theirs, "≤ 0.5")
 
 
