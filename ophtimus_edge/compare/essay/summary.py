@@ -95,6 +95,7 @@ def corpus_bleu(sums: bootstrap.Floats) -> bootstrap.Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = np.exp(np.log(smoothed / grams).mean(axis=-1))
         brevity = np.exp(np.minimum(0.0, 1 - expected / length))
+        together = mean * brevity
     whole = (grams > 0).all(axis=-1) & (matches > 0).any(axis=-1) & (length > 0)
-    bleu: bootstrap.Floats = np.where(whole, mean * brevity, 0.0)
+    bleu: bootstrap.Floats = np.where(whole, together, 0.0)
     return bleu
