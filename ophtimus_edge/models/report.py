@@ -137,15 +137,18 @@ class EssayReport(msgspec.Struct, frozen=True, kw_only=True):
     """Essay questions.
 
     Attributes:
-        scores: means over questions by profile and name: ``{"paper": {"rouge_l": …, "bleu": …}}``.
+        scores: means over questions by profile and name: ``{"paper": {"rouge_l": …, "bleu": …}}``; sacreBLEU is
+            of all answers together.
         notes: what a reader must know of them: "METEOR (exact + stem)", an embedding model's name.
         cut_short: the share of answers that ended at the length limit.
+        languages: the same scores of each language that at least two questions were asked in.
     """
 
     questions: int
     scores: dict[str, dict[str, Statistic]]
     notes: list[str] = []
     cut_short: Statistic | None = None
+    languages: dict[str, dict[str, dict[str, Statistic]]] = {}
 
 
 class MarkedPassage(msgspec.Struct, frozen=True):
