@@ -41,9 +41,15 @@ def percent(measured: Statistic | None) -> Cell:
     return _cell(measured, 100.0, lambda _: 1, " %")
 
 
-def points(measured: Statistic | None) -> Cell:
-    """A difference of two shares, in points of a hundred, with its sign."""
-    return _cell(measured, 100.0, lambda _: 1, " points", signed=True)
+def points(measured: Statistic | None, significant: int = 0) -> Cell:
+    """A difference of two shares, in points of a hundred, with its sign; one decimal, or so many digits."""
+    return _cell(
+        measured,
+        100.0,
+        lambda size: max(_decimals(size, significant), 1) if significant else 1,
+        " points",
+        signed=True,
+    )
 
 
 def plain(measured: Statistic | None, significant: int = 3, least: int = 0) -> Cell:

@@ -1,5 +1,6 @@
 """report.json, report.md and report.html: written whole or not at all, and read back."""
 
+import contextlib
 import errno
 import hashlib
 from pathlib import Path
@@ -30,7 +31,8 @@ class Written(NamedTuple):
 def write_report(folder: Path, report: Report) -> Written:
     """Write a report's three files into a folder, which is made where it is missing.
 
-    report.json comes last: where it is, the two others belong to it.
+    report.json is renamed last: where it is, the two others belong to it. Where the disk is full, an older report
+    stays as it was.
 
     Raises:
         ReportError: the disk is full, or a figure of the report is no number.
@@ -39,10 +41,9 @@ def write_report(folder: Path, report: Report) -> Written:
     data = encode(report)
     # A NaN would be written as null, which nobody could read back.
     _decode(data, Path(JSON_NAME))
-    contents = {MARKDOWN_NAME: markdown.render(report), PAGE_NAME: page.render(report), JSON_NAME: data}
+    contents = {JSON_NAME: data, MARKDOWN_NAME: markdown.render(report), PAGE_NAME: page.render(report)}
     ensure_writable(folder)
-    for name, content in contents.items():
-        _write(folder / name, content)
+    _write(folder, contents)
     sync_folder(folder)
     return Written(
         folder / JSON_NAME, folder / MARKDOWN_NAME, folder / PAGE_NAME, hashlib.sha256(data).hexdigest()
@@ -104,18 +105,21 @@ def _decode(data: bytes, path: Path) -> Report:
         ) from error
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(folder: Path, contents: dict[str, bytes]) -> None:
+    """Write all files beside their places, then rename them, the first one last: readers see old ones or new ones."""
     try:
-        with staged(path) as part:
-            part.write_bytes(content)
+        with contextlib.ExitStack() as stack:
+            parts = {name: stack.enter_context(staged(folder / name)) for name in contents}
+            for name, part in parts.items():
+                part.write_bytes(contents[name])
     except OSError as error:
         if error.errno in _FULL:
+            size = sum(map(len, contents.values())) / (1 << 20)
             raise ReportError(
-                f"{path} was not written: its disk is full.",
-                f"Free {len(content) / (1 << 20):.1f} MiB there, or name another folder with --out. "
-                "What was measured is kept.",
+                f"the report was not written to {folder}: its disk is full.",
+                f"Free {size:.1f} MiB there, or name another folder with --out. What was measured is kept.",
             ) from error
         raise FolderNotWritableError(
-            f"{path} cannot be written: {error.strerror or error}.",
+            f"the report cannot be written to {folder}: {error.strerror or error}.",
             "Name a folder that can be written with --out.",
         ) from error

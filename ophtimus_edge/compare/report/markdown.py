@@ -8,15 +8,17 @@ import re
 from collections.abc import Iterator
 
 from ophtimus_edge.compare.report import cells, tables
+from ophtimus_edge.compare.report.cells import Cell
 from ophtimus_edge.compare.report.tables import Table
 from ophtimus_edge.compare.report.view import KINDS, Pair, Row, View, answer_of, kinds, left_out, line
 from ophtimus_edge.models.report import CriticalDifference, MarkedPassage, Report
 from ophtimus_edge.text import sanitize
 
 _BACKTICKS = re.compile("`+")
-_MARKS = re.compile(r"([\\`*_\[\]{}()<>&~#|$!@])")
+# A parenthesis means something after a bracket only, and a "_" inside of a word, as in Q4_K_M, means nothing.
+_MARKS = re.compile(r"([\\`*\[\]<>&~#|$]|(?<![^\W_])_|_(?![^\W_]))")
 _LINKS = re.compile(r"(https?|ftp|xmpp|mailto)(:)|(www)(\.)", re.IGNORECASE)
-_LISTS = re.compile(r"^(\d+)([.)])|^([-+=])")
+_LISTS = re.compile(r"^(\d+)([.)])(?=\s|$)|^([-+=])")
 
 
 def render(report: Report) -> bytes:
@@ -64,9 +66,11 @@ def _verdict(view: View) -> Iterator[str]:
         return
     if verdict.fastest_statement:
         yield _line(verdict.fastest_statement)
+    found = []
     for row in view.levels:
-        reasons = "".join(f"\n  - {_line(reason)}" for reason in (row.finding.reasons if row.finding else []))
-        yield f"- **{_line(row.name)}**: {_line(view.finding(row))}{reasons}"
+        found.append(f"- **{_line(row.name)}**: {_line(view.finding(row))}")
+        found += [f"  - {_line(reason)}" for reason in (row.finding.reasons if row.finding else [])]
+    yield "\n".join(found)
     yield _line(view.tolerances())
 
 
@@ -153,9 +157,8 @@ def _votes(view: View) -> Iterator[str]:
 
 def _provenance(view: View) -> Iterator[str]:
     report = view.report
-    named = {"Machine": report.machine, "Program": report.tool_versions, "Setting": report.settings}
-    for name, values in named.items():
-        yield _table(tables.pairs_of(values, name)) if values else f"{name}: not recorded."
+    for content in tables.surroundings(view):
+        yield content if isinstance(content, str) else _table(content)
     yield _table(tables.files(view))
     yield _table(tables.asked_files(view)) if report.files else "Texts and questions: none recorded."
     for file in report.files:
@@ -170,9 +173,14 @@ def _table(table: Table) -> str:
         "",
         _row([_line(name) for name in table.head]),
         _row(["---"] * len(table.head)),
-        *(_row([_line(cell.whole) for cell in row]) for row in table.rows),
+        *(_row(list(map(_cell, row))) for row in table.rows),
     ]
     return "\n".join(rows)
+
+
+def _cell(cell: Cell) -> str:
+    # An interval is of our own making: its brackets are no link, as the page defines none.
+    return f"{_line(cell.text)} {cell.interval}" if cell.interval else _line(cell.text)
 
 
 def _row(parts: list[str]) -> str:

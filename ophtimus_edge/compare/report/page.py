@@ -9,7 +9,7 @@ from ophtimus_edge.compare.report import answers, measured, tables
 from ophtimus_edge.compare.report.elements import Child, Element, element
 from ophtimus_edge.compare.report.elements import page as whole_page
 from ophtimus_edge.compare.report.sections import link, paragraph, section, sentences, table
-from ophtimus_edge.compare.report.view import View, line
+from ophtimus_edge.compare.report.view import Row, View, line
 from ophtimus_edge.models.report import Report
 
 _STYLE = Path(__file__).with_name("page.css")
@@ -57,16 +57,35 @@ def _verdict(view: View) -> Element:
     if verdict is not None:
         if verdict.fastest_statement:
             parts.append(paragraph(line(verdict.fastest_statement)))
-        for row in view.levels:
-            reasons = [line(reason) for reason in row.finding.reasons] if row.finding else []
-            parts.append(element("h3", f"{row.name}: {view.finding(row)}"))
-            parts.append(sentences(reasons))
+        best = view.recommended()
+        parts.append(sentences(_reasons(best)) if best is not None else None)
         parts.append(paragraph(view.tolerances(), "small"))
     return section("verdict", "Verdict", *parts)
 
 
+def _reasons(row: Row) -> list[str]:
+    return [line(reason) for reason in row.finding.reasons] if row.finding else []
+
+
 def _levels(view: View) -> Element:
-    return section("levels", "Levels", table(tables.levels(view), "levels"), *_unmeasured(view))
+    found = [
+        element(
+            "div",
+            element("h4", f"{row.name}: {view.finding(row)}"),
+            sentences(_reasons(row)),
+            id=f"level-{row.place}",
+            class_="finding",
+        )
+        for row in view.levels
+    ]
+    return section(
+        "levels",
+        "Levels",
+        table(tables.levels(view), "levels"),
+        *_unmeasured(view),
+        element("h3", "Why"),
+        element("div", *found, class_="findings"),
+    )
 
 
 def _unmeasured(view: View) -> list[Child]:
@@ -95,17 +114,12 @@ def _provenance(view: View) -> Element:
         if file.skipped:
             skipped.append(element("h4", f"Left out of {line(file.name)}"))
             skipped.append(sentences([line(row) for row in file.skipped]))
-    named = {
-        "Machine": report.machine,
-        "Program": report.tool_versions,
-        "Setting": report.settings,
-    }
     return section(
         "provenance",
         "Machine and provenance",
         *(
-            table(tables.pairs_of(values, name)) if values else paragraph(f"{name}: not recorded.")
-            for name, values in named.items()
+            paragraph(content) if isinstance(content, str) else table(content)
+            for content in tables.surroundings(view)
         ),
         element("div", table(tables.files(view)), class_="hash"),
         element("div", table(tables.asked_files(view)), class_="hash")

@@ -6,6 +6,8 @@ from ophtimus_edge.compare.report.cells import NOT_MEASURED, Cell
 from ophtimus_edge.compare.report.elements import Child, Element, element, language_of
 from ophtimus_edge.compare.report.tables import Table
 
+_ONE_LINE = 16  # characters of a figure with its unit, which are not broken
+
 
 def section(place: str, title: str, *parts: Child) -> Element:
     """A section of the page.
@@ -59,7 +61,8 @@ def _cell(cell: Cell) -> Element:
 
 
 def _inside(cell: Cell) -> list[Child]:
-    shown: Child = element("span", cell.text, class_="value") if cell.interval else cell.text
+    figure_alone = bool(cell.interval) or (len(cell.text) < _ONE_LINE and cell.text[:1].isdigit())
+    shown: Child = element("span", cell.text, class_="value") if figure_alone else cell.text
     if cell.target:
         shown = element("a", shown, href=f"#{cell.target}")
     return [shown, " ", element("span", cell.interval, class_="interval")] if cell.interval else [shown]

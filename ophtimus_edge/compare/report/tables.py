@@ -1,6 +1,6 @@
 """The tables of a report, as HTML and Markdown both print them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeVar
 
 from ophtimus_edge.compare.report import cells
@@ -58,14 +58,14 @@ def _level(view: View, row: Row) -> list[Cell]:
         found = len(view.pairs(row))
         differing = Cell(f"{found:,} of {critical.answers:,} answers", target=row.critical_id)
     return [
-        Cell(row.name, target=f"level-{row.place}"),
+        Cell(row.name, target="" if row.is_reference else f"level-{row.place}"),
         Cell(cells.bytes_text(level.size_bytes)),
         Cell("is the reference") if row.is_reference and level.divergence is None else divergence,
         cells.percent(_accuracy(level)),
         cells.rate(speed.generated_tokens_per_s) if speed else ABSENT,
         cells.size(speed.peak_memory_bytes) if speed else ABSENT,
         Cell("is the reference") if row.is_reference and critical is None else differing,
-        Cell(view.finding(row), target="" if row.is_reference else "verdict"),
+        Cell(view.finding(row)),
     ]
 
 
@@ -81,11 +81,17 @@ def files(view: View) -> Table:
             Cell(line(row.level.file)),
             Cell(f"{row.level.size_bytes:,}"),
             Cell(row.level.sha256),
-            Cell(f"report {row.level.reused_from}" if row.level.reused_from else "this machine"),
+            Cell(_measured_by(row.level)),
         ]
         for row in view.rows
     ]
     return Table("Level files", ["level", "file", "bytes", "SHA-256", "quality measured by"], rows)
+
+
+def _measured_by(level: LevelReport) -> str:
+    if level.reused_from:
+        return f"report {line(level.reused_from)}"
+    return "this machine" if level.divergence or level.mcq or level.essay else cells.NOT_MEASURED
 
 
 def asked_files(view: View) -> Table:
@@ -140,7 +146,7 @@ def divergence(view: View) -> Table:
         ("… 99.9 %", lambda one: cells.nats(one.kl_p999)),
         ("… maximum", lambda one: cells.nats(one.kl_max)),
         ("same top token", lambda one: cells.percent(one.same_top)),
-        ("Δp, mean", lambda one: cells.points(one.delta_p_mean)),
+        ("Δp, mean", lambda one: cells.points(one.delta_p_mean, 2)),
         ("Δp, root mean square", lambda one: cells.percent(one.delta_p_rms)),
         ("perplexity", lambda one: cells.plain(one.ppl, 4, 2)),
         ("perplexity of the reference", lambda one: cells.plain(one.ppl_reference, 4, 2)),
@@ -149,7 +155,9 @@ def divergence(view: View) -> Table:
         ("windows", lambda one: Cell(f"{one.windows:,}")),
         ("tokens", lambda one: Cell(f"{one.tokens:,}")),
     ]
-    return _by_level(view, "Divergence", view.levels, lambda level: level.divergence, lines)
+    return _by_level(
+        view, f"Divergence from {view.reference.name}", view.levels, lambda level: level.divergence, lines
+    )
 
 
 def choices(view: View) -> Table:
@@ -165,8 +173,8 @@ def choices(view: View) -> Table:
     lines += [(_order(place), _permutation(place)) for place in range(most)]
     lines += [
         ("same letter in all orders", lambda one: cells.percent(one.consistent)),
-        ("calibration error (ECE)", lambda one: cells.plain(one.ece, 3, 3)),
-        ("Brier score (0 to 2)", lambda one: cells.plain(one.brier, 3, 3)),
+        ("calibration error (ECE)", lambda one: cells.plain(one.ece, 1, 3)),
+        ("Brier score (0 to 2)", lambda one: cells.plain(one.brier, 1, 3)),
         ("questions", lambda one: Cell(f"{one.questions:,}")),
         ("orders of the options", lambda one: Cell(f"{one.permutations:,}")),
     ]
@@ -251,7 +259,7 @@ def _profile(view: View, profile: str, names: list[str]) -> Table:
     published = _published_scores(view) if profile == "paper" else {}
     rows = []
     for name in names:
-        measured = [cells.plain(_score(row.level.essay, profile, name), 3, 3) for row in view.rows]
+        measured = [cells.plain(_score(row.level.essay, profile, name), 1, 3) for row in view.rows]
         beside = [Cell(f"{published[name]:.3f}") if name in published else Cell("not published")]
         rows.append([Cell(SCORES.get(name, line(name))), *measured, *(beside if published else [])])
     head = ["score", *(row.name for row in view.rows), *(["published"] if published else [])]
@@ -269,11 +277,15 @@ def _published_scores(view: View) -> dict[str, float]:
 def published(view: View) -> Table:
     """The published scores of a model of this name."""
     rows = [
-        [Cell(line(benchmark)), Cell(SCORES.get(name, line(name))), Cell(f"{value:g}")]
+        [Cell(line(benchmark)), Cell(SCORES.get(name, line(name))), Cell(_published(name, value))]
         for benchmark, scores in view.report.published.items()
         for name, value in scores.items()
     ]
     return Table("Published scores of a model of this name", ["benchmark", "score", "published"], rows)
+
+
+def _published(name: str, value: float) -> str:
+    return f"{value * 100:.2f} %" if name == "accuracy" else f"{value:.3f}"
 
 
 def critical(view: View) -> Table:
@@ -316,11 +328,17 @@ def _votes(found: VotesReport | None) -> Iterable[Cell]:
     return [*(Cell(f"{count:,}") for count in counts), cells.percent(found.preferred), Cell(unsafe)]
 
 
-def pairs_of(values: dict[str, str], title: str) -> Table:
-    """Named values, a row each."""
-    return Table(
-        title, [title, ""], [[Cell(line(name)), Cell(line(value))] for name, value in values.items()]
-    )
+def surroundings(view: View) -> Iterator[Table | str]:
+    """The machine, the programs and the settings: a table each, or the sentence that it was not recorded."""
+    report = view.report
+    named = [
+        ("Machine", ["part", "value"], report.machine),
+        ("Programs", ["program", "version"], report.tool_versions),
+        ("Settings", ["setting", "value"], report.settings),
+    ]
+    for title, head, values in named:
+        rows = [[Cell(line(name)), Cell(line(value))] for name, value in values.items()]
+        yield Table(title, head, rows) if rows else f"{title}: not recorded."
 
 
 def _by_level(
@@ -334,4 +352,4 @@ def _by_level(
     body = [
         [Cell(name), *(cell(one) if one is not None else ABSENT for one in measured)] for name, cell in lines
     ]
-    return Table(caption, [caption.lower(), *(row.name for row in rows)], body)
+    return Table(caption, ["measure", *(row.name for row in rows)], body)

@@ -20,7 +20,7 @@ from ophtimus_edge.models.formats import Statistic
 
 _WIDTH, _HEIGHT = 720.0, 400.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 84.0, 704.0, 16.0, 342.0
-_REACH = 11.0  # from a mark's middle to its name
+_REACH = 12.0  # from a mark's middle to its name
 
 
 class Point(NamedTuple):
