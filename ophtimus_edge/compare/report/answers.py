@@ -4,7 +4,7 @@ from ophtimus_edge.compare.report import tables
 from ophtimus_edge.compare.report.elements import Child, Element, element, said
 from ophtimus_edge.compare.report.marking import Side, is_there, passages, words
 from ophtimus_edge.compare.report.sections import link, paragraph, section, table
-from ophtimus_edge.compare.report.view import KINDS, Pair, Row, View, answer_of, kinds, line
+from ophtimus_edge.compare.report.view import KINDS, Pair, Row, View, kinds, line
 from ophtimus_edge.models.report import CriticalDifference, ShownQuestion, UnsafeVote
 
 _HOW_FOUND = (
@@ -48,7 +48,7 @@ def _level(view: View, row: Row) -> list[Child]:
 
 
 def _pair(view: View, row: Row, pair: Pair) -> Element:
-    there, here = answer_of(pair.shown, view.reference), answer_of(pair.shown, row)
+    there, here = view.answer(pair.shown, view.reference), view.answer(pair.shown, row)
     return element(
         "article",
         element("h4", f"{pair.number}. ", said(line(pair.question_id)), f" · {row.name}"),

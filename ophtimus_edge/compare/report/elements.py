@@ -45,9 +45,9 @@ def add(parent: Element, *children: Child) -> None:
             parent.append(child)
 
 
-def said(text: str, tag: str = "bdi", **attributes: str) -> Element:
+def said(text: str, class_: str | None = None) -> Element:
     """What somebody wrote, in a line: its direction stays its own, and Korean is named so for its letters."""
-    return element(tag, text, lang=language_of(text), **attributes)
+    return element("bdi", text, lang=language_of(text), class_=class_)
 
 
 def language_of(text: str) -> str | None:

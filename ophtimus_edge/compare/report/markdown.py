@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from ophtimus_edge.compare.report import cells, tables
 from ophtimus_edge.compare.report.cells import Cell
 from ophtimus_edge.compare.report.tables import Table
-from ophtimus_edge.compare.report.view import KINDS, Pair, Row, View, answer_of, kinds, left_out, line
+from ophtimus_edge.compare.report.view import KINDS, Pair, Row, View, kinds, left_out, line
 from ophtimus_edge.models.report import CriticalDifference, MarkedPassage, Report
 from ophtimus_edge.text import sanitize
 
@@ -126,7 +126,7 @@ def _pair(view: View, row: Row, pair: Pair) -> Iterator[str]:
         yield _fenced(pair.shown.question)
     yield "\n".join(f"- {_difference(view, row, one)}" for one in pair.differences)
     for one in (view.reference, row):
-        answer = answer_of(pair.shown, one)
+        answer = view.answer(pair.shown, one)
         written = "This answer is not kept in the report." if answer is None else _fenced(answer)
         yield f"{_line(one.name)}:\n\n{written}"
 

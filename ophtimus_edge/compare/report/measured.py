@@ -8,6 +8,8 @@ from ophtimus_edge.compare.report.sections import figure, paragraph, section, se
 from ophtimus_edge.compare.report.view import Row, View, line
 from ophtimus_edge.models.formats import Statistic
 
+_SHORT_ID = 40  # characters of an id that is not broken
+
 
 def speed(view: View) -> Element:
     """Speed and memory."""
@@ -175,7 +177,7 @@ def _ids(view: View, title: str, ids: list[str]) -> Element | None:
     listed = element("p", f"{title}: ", class_="ids")
     for number, one in enumerate(ids):
         target = view.question_ids.get(one)
-        named = said(line(one))
+        named = said(line(one), class_="value" if len(line(one)) < _SHORT_ID else None)
         listed.append(element("a", named, href=f"#{target}") if target else named)
         listed[-1].tail = ", " if number + 1 < len(ids) else "."
     return listed

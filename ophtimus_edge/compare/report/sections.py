@@ -48,7 +48,8 @@ def table(content: Table, class_: str | None = None) -> Element:
         element("tbody", *body),
         class_=class_,
     )
-    return element("div", made, class_="wide")
+    # A part that scrolls is reached with the keyboard only where it can have the focus.
+    return element("div", made, class_="wide", role="region", aria_label=content.caption, tabindex=0)
 
 
 def _name(cell: Cell) -> Element:

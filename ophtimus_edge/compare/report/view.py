@@ -122,6 +122,20 @@ class View:
             for number, (question_id, differences) in enumerate(found.items(), 1)
         ]
 
+    def answer(self, shown: ShownQuestion | None, row: Row) -> str | None:
+        """A level's answer to a question; None where the report does not hold it, or not surely.
+
+        Levels of one name (of two files) are told apart by the report's order, where all of them answered.
+        """
+        if shown is None:
+            return None
+        named = [answer.text for answer in shown.answers if answer.level == row.name]
+        if named:
+            return named[0]
+        alike = [one.place for one in self.rows if one.level.level == row.level.level]
+        found = [answer.text for answer in shown.answers if answer.level == row.level.level]
+        return found[alike.index(row.place)] if len(found) == len(alike) else None
+
     def recommended(self) -> Row | None:
         """The level that the verdict recommends."""
         verdict = self.report.verdict
@@ -183,17 +197,6 @@ class View:
         """Sentences on the languages of the program in which a level was asked nothing."""
         asked = {language(part.name) for part in row.level.mcq.languages} if row.level.mcq else set[str]()
         return [f"not measured in {name}" for name in _LANGUAGES.values() if name not in asked]
-
-
-def answer_of(shown: ShownQuestion | None, row: Row) -> str | None:
-    """A level's answer to a question; None where the report does not hold it."""
-    if shown is None:
-        return None
-    for wanted in (row.name, row.level.level):
-        for answer in shown.answers:
-            if answer.level == wanted:
-                return answer.text
-    return None
 
 
 def kinds(counts: dict[str, int]) -> str:

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -72,6 +74,15 @@ def test_what_is_no_sound_report_is_refused_with_the_reason(
         read_report(path)
     assert str(path) in refused.value.message
     assert refused.value.hint
+
+
+def test_reading_and_writing_import_nothing_heavy() -> None:
+    code = (
+        "import sys, ophtimus_edge.compare.report.files, ophtimus_edge.compare.report.terminal\n"
+        "print(*{name.split('.')[0] for name in sys.modules})"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert not {"textual", "rich", "numpy", "llama_cpp", "jinja2", "http", "socket"} & set(loaded.split())
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 from edge.compare import reports
 
 from ophtimus_edge.compare.report import markdown, page
-from ophtimus_edge.models.report import Report
+from ophtimus_edge.models.report import Report, ShownAnswer
 from ophtimus_edge.text import sanitize
 
 MADE = {"rich": reports.rich, "bare": reports.bare, "korean": reports.korean, "hostile": reports.hostile}
@@ -153,6 +153,25 @@ def test_passages_that_overlap_or_are_not_there_change_no_letter() -> None:
     assert found.texts.count(answer) == 2
     assert {"0.5 % drops in the ", "left", " eye twice"} <= set(found.marks)
     assert "not at its place in the answer" in found.shown
+
+
+def test_two_files_of_one_level_are_told_apart() -> None:
+    report = reports.rich()
+    last = msgspec.structs.replace(report.levels[-1], level="BF16")
+    report.levels = [last]
+    shown = report.questions[0]
+    answers = [
+        ShownAnswer(level="BF16", text=reports.DROPS_THERE),
+        ShownAnswer(level="BF16", text=reports.DROPS_HERE),
+    ]
+    report.questions = [msgspec.structs.replace(shown, answers=answers)]
+    whole = Page(page.render(report))
+    assert f"BF16 · {last.file}" in whole.shown
+    assert [text for text in whole.texts if text == reports.DROPS_HERE] == [reports.DROPS_HERE] * 2
+    assert "right eye" in whole.marks
+    assert "left eye" in whole.marks
+    report.questions = [msgspec.structs.replace(shown, answers=answers[:1])]
+    assert "This answer is not kept in this report." in Page(page.render(report)).shown
 
 
 def test_korean_words_are_named_as_korean_and_other_languages_as_not_measured() -> None:
