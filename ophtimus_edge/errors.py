@@ -160,6 +160,10 @@ class CalibrationTextError(ComparisonError):
     """A level was prepared on passages of the text that it is to be measured on."""
 
 
+class ReportError(ComparisonError):
+    """A report of a comparison cannot be read or written; measured figures are kept."""
+
+
 class ConversionError(OphtimusError):
     """A checkpoint or adapter cannot be turned into a GGUF file."""
 
