@@ -21,7 +21,7 @@ UNITS = {"speed": "rounds", "divergence": "windows", "mcq": "questions", "essay"
 _QUESTION_TOKENS = 25  # of the speed part's own question, with the template's end
 _ROLE_TOKENS = 45  # evaluated before it
 # The figures of two rows of logits, for each token of the vocabulary; measured on two cores.
-_COMPARE_S = 6e-9
+_COMPARE_S = 20e-9
 # Both models' vocabularies are read and compared, and the text cut into tokens by both; for each token they know.
 _SETTING_UP_S = 16e-6
 _TOKEN_BYTES = 4  # of text
