@@ -91,12 +91,14 @@ class FlipsReport(msgspec.Struct, frozen=True, kw_only=True):
         lost: right at the reference, wrong at the level; ``won``: the other way round.
         difference: of the accuracies, the level's less the reference's, paired.
         p_value: McNemar's exact test.
+        questions: that both answered; 0 for all that the level was asked.
     """
 
     lost: list[str]
     won: list[str]
     difference: Statistic
     p_value: float
+    questions: int = 0
 
 
 class ChoiceReport(msgspec.Struct, frozen=True, kw_only=True):

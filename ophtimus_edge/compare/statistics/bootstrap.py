@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from ophtimus_edge.compare.statistics.arrays import Floats, floats
 from ophtimus_edge.compare.statistics.intervals import CONFIDENCE, critical_value
 from ophtimus_edge.errors import StatisticsError
 from ophtimus_edge.models.formats import Statistic
@@ -21,7 +22,6 @@ QUANTILE_DRAWS = 2_000  # each goes through all tokens
 SEED = 0
 _AT_ONCE = 1 << 22  # numbers of a block of draws, 32 MiB
 
-Floats = NDArray[np.float64]
 Formula = Callable[[Floats], Floats]
 
 
@@ -92,12 +92,12 @@ def correlation(
         StatisticsError: the shapes differ, one is constant, or as :func:`mean`.
     """
     ours, theirs = _paired(losses, reference)
-    ours, theirs = ours - ours.mean(), theirs - theirs.mean()  # sums of squares keep their digits
-    if not (ours.any() and theirs.any()):
+    if not (np.ptp(ours) and np.ptp(theirs)):
         raise StatisticsError(
             "One of the models gives every token the same probability; there is no correlation.",
             "Check the text and the model file.",
         )
+    ours, theirs = ours - ours.mean(), theirs - theirs.mean()  # sums of squares keep their digits
     columns = np.stack([ours, theirs, ours * theirs, ours**2, theirs**2]).sum(axis=2).T
 
     def formula(sums: Floats) -> Floats:
@@ -135,7 +135,7 @@ def of_sums(
     with np.errstate(all="ignore"):  # what is not finite is refused below, in words
         value = float(formula(total))
         left_out = formula(total - parts)
-        drawn = np.concatenate([formula(counts @ parts) for counts in _draws(len(parts), draws, seed)])
+        drawn = np.concatenate([formula(counts @ parts) for counts in drawn_counts(len(parts), draws, seed)])
     if not (np.isfinite(value) and np.isfinite(left_out).all() and np.isfinite(drawn).all()):
         raise StatisticsError(
             "A statistic has no value on some of the windows that were drawn.", "Measure more windows."
@@ -190,7 +190,7 @@ def quantiles(
     before = np.floor(places)
     after = np.minimum(before + 1, array.size - 1)
     drawn = np.empty((draws, len(wanted)))
-    rows = (row for counts in _draws(len(array), draws, seed) for row in counts)
+    rows = (row for counts in drawn_counts(len(array), draws, seed) for row in counts)
     for row, counts in enumerate(rows):
         reached = np.cumsum(counts[window])
         lower = ordered[np.searchsorted(reached, before, side="right")]
@@ -204,8 +204,8 @@ def quantiles(
     ]
 
 
-def _draws(windows: int, draws: int, seed: int) -> Iterator[Floats]:
-    """How often each window was drawn: blocks of [draws, windows]."""
+def drawn_counts(windows: int, draws: int, seed: int) -> Iterator[Floats]:
+    """How often each window is drawn: blocks of [some of the draws, windows], all alike for a seed."""
     generator = np.random.default_rng(seed)
     block = max(_AT_ONCE // windows, 1)
     for start in range(0, draws, block):
@@ -218,12 +218,13 @@ def _draws(windows: int, draws: int, seed: int) -> Iterator[Floats]:
 
 def _windows(values: ArrayLike) -> Floats:
     """The values as [windows, tokens] in double precision."""
-    array = np.asarray(values, dtype=np.float64)
+    array = floats(values)
     if array.ndim == 1:
         array = array[:, None]
     if array.ndim != 2 or not array.size or len(array) < FEWEST:
+        there_are = array.shape[0] if array.ndim and array.size else 0
         raise StatisticsError(
-            f"An interval needs at least {FEWEST} windows or questions; there are {len(array)}.",
+            f"An interval needs at least {FEWEST} windows or questions; there are {there_are}.",
             "Give a longer text, or more questions.",
         )
     if not np.isfinite(array).all():

@@ -1,6 +1,7 @@
 """Counts and their intervals: shares of questions, and preferences between two answers."""
 
 import math
+import operator
 from collections.abc import Callable
 from statistics import NormalDist
 
@@ -96,6 +97,8 @@ def sign_test(better: int, worse: int) -> float:
     """
     if better < 0 or worse < 0:
         raise StatisticsError("A count is below zero.", "Count the votes or questions again.")
+    # A count may come as one of numpy's, which would overflow.
+    better, worse = operator.index(better), operator.index(worse)
     trials, fewer = better + worse, min(better, worse)
     ways = term = 1
     for chosen in range(1, fewer + 1):

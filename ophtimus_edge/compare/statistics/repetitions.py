@@ -31,9 +31,10 @@ def repeated(samples: Sequence[float], confidence: float = CONFIDENCE) -> Statis
     _check(samples)
     ordered = sorted(samples)
     total = len(ordered)
-    allowed = (1 - confidence) / 2 * 2**total
+    missed = (1 - confidence) / 2
+    # Whole numbers until the division: of many samples, powers of two are no floats any more.
     place, tail = 0, 1 + total
-    while tail <= allowed:
+    while tail / (1 << total) <= missed:
         place += 1
         tail += math.comb(total, place + 1)
     return Statistic(median(ordered), ordered[place], ordered[total - 1 - place])
