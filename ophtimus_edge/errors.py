@@ -160,6 +160,14 @@ class CalibrationTextError(ComparisonError):
     """A level was prepared on passages of the text that it is to be measured on."""
 
 
+class VotesError(ComparisonError):
+    """Votes of a blind test cannot be read or kept, or are about other files."""
+
+
+class ReportFileError(ComparisonError):
+    """A ``report.json`` cannot be read."""
+
+
 class ConversionError(OphtimusError):
     """A checkpoint or adapter cannot be turned into a GGUF file."""
 

@@ -5,11 +5,15 @@ the unit that the field's name says; shares go from 0 to 1. What a statistic is,
 stands in the room of `ophtimus_edge.compare` that computes it.
 """
 
+from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from ophtimus_edge.models.formats import Document, Statistic
+from ophtimus_edge.errors import InvalidModelError, ReportFileError
+from ophtimus_edge.models.formats import Document, Statistic, decode
+
+_MOST_BYTES = 256 << 20  # a report with thousands of answers has some MiB
 
 
 class SpeedReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -341,3 +345,26 @@ class Report(Document, kw_only=True):
     published: dict[str, dict[str, float]] = msgspec.field(default_factory=dict)
     baseline_sha256: str = ""
     changes: list[str] = msgspec.field(default_factory=list)
+
+
+def read_report(path: Path) -> Report:
+    """Read a ``report.json``.
+
+    Raises:
+        ReportFileError: it cannot be read, or is no report.
+        FormatVersionError: it was written by a newer release.
+    """
+    hint = "Name the report.json that ophtimus compare wrote."
+    try:
+        if path.is_dir():
+            path /= "report.json"
+        if path.stat().st_size > _MOST_BYTES:
+            raise ReportFileError(f"{path} is larger than {_MOST_BYTES >> 20} MiB: it is no report.", hint)
+        data = path.read_bytes()
+    except (OSError, ValueError) as error:  # a path with a null character is a ValueError
+        reason = getattr(error, "strerror", "") or error
+        raise ReportFileError(f"{path} cannot be read: {reason}.", hint) from error
+    try:
+        return decode(data, Report, str(path))
+    except InvalidModelError as error:
+        raise ReportFileError(error.message, hint) from error
