@@ -164,6 +164,10 @@ class ReportError(ComparisonError):
     """A report of a comparison cannot be read or written; measured figures are kept."""
 
 
+class VotesError(ComparisonError):
+    """Votes of a blind test cannot be read or kept, or are about other files."""
+
+
 class ConversionError(OphtimusError):
     """A checkpoint or adapter cannot be turned into a GGUF file."""
 

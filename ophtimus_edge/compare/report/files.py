@@ -16,6 +16,7 @@ from ophtimus_edge.models.report import Report
 
 JSON_NAME, MARKDOWN_NAME, PAGE_NAME = "report.json", "report.md", "report.html"
 
+_MOST_BYTES = 256 << 20  # a report with thousands of answers has some MiB
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -66,13 +67,19 @@ def read_report_with_hash(path: Path) -> tuple[Report, str]:
     Raises:
         ReportError, FormatVersionError: as :func:`read_report`.
     """
-    if path.is_dir():
-        path = path / JSON_NAME
     try:
+        if path.is_dir():
+            path = path / JSON_NAME
+        if path.stat().st_size > _MOST_BYTES:
+            raise ReportError(
+                f"{path} is larger than {_MOST_BYTES >> 20} MiB: it is no report.",
+                "Name the report.json that `ophtimus compare` wrote.",
+            )
         data = path.read_bytes()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a path with a null character is a ValueError
+        reason = getattr(error, "strerror", "") or error
         raise ReportError(
-            f"the report {path} cannot be read: {error.strerror or error}.",
+            f"the report {path} cannot be read: {reason}.",
             "Name the report.json that `ophtimus compare` wrote, or its folder.",
         ) from error
     return _decode(data, path), hashlib.sha256(data).hexdigest()
