@@ -11,8 +11,9 @@ PACKAGES := pyproject.toml constraints.txt
 run: $(VENV)/.run
 	@$(BIN)/ophtimus
 
+# Much of a test is waiting: several processes share the cores.
 test: $(VENV)/.test check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .
