@@ -12,7 +12,8 @@ import numpy as np
 
 from ophtimus_edge.compare.divergence.scores import WindowScores, summarize
 from ophtimus_edge.compare.divergence.windows import FEWEST
-from ophtimus_edge.compare.statistics.bootstrap import Floats, Formula, of_sums, quantiles
+from ophtimus_edge.compare.statistics.arrays import Floats
+from ophtimus_edge.compare.statistics.bootstrap import Formula, of_sums, quantiles
 from ophtimus_edge.errors import TextTooShortError
 from ophtimus_edge.models.formats import Statistic
 from ophtimus_edge.models.report import DivergenceReport

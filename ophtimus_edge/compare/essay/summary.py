@@ -6,6 +6,7 @@ import numpy as np
 
 from ophtimus_edge.compare.essay.scoring import EssayScores
 from ophtimus_edge.compare.statistics import bootstrap, intervals
+from ophtimus_edge.compare.statistics.arrays import Floats
 from ophtimus_edge.errors import StatisticsError
 from ophtimus_edge.models.formats import Statistic
 from ophtimus_edge.models.report import EssayReport
@@ -75,7 +76,7 @@ def figures(answered: Sequence[EssayScores]) -> Figures:
     return found
 
 
-def corpus_bleu(sums: bootstrap.Floats) -> bootstrap.Floats:
+def corpus_bleu(sums: Floats) -> Floats:
     """BLEU of answers together, 0 to 1, as sacreBLEU computes it with its defaults.
 
     K. Papineni and others, BLEU (ACL 2002). Where no n-gram of an order matches, the exponential smoothing of
@@ -97,5 +98,5 @@ def corpus_bleu(sums: bootstrap.Floats) -> bootstrap.Floats:
         brevity = np.exp(np.minimum(0.0, 1 - expected / length))
         together = mean * brevity
     whole = (grams > 0).all(axis=-1) & (matches > 0).any(axis=-1) & (length > 0)
-    bleu: bootstrap.Floats = np.where(whole, together, 0.0)
+    bleu: Floats = np.where(whole, together, 0.0)
     return bleu

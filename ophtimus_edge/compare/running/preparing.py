@@ -25,7 +25,8 @@ from ophtimus_edge.compare.running.subjects import Subject, Subjects
 from ophtimus_edge.engine.client import Engine
 from ophtimus_edge.errors import ComparisonError
 from ophtimus_edge.models import probe
-from ophtimus_edge.models.hardware import Machine, computing_threads
+from ophtimus_edge.models.fit import computing_threads
+from ophtimus_edge.models.hardware import Machine
 from ophtimus_edge.models.report import AskedFile, LevelReport
 from ophtimus_edge.specialties.questions import ChoiceQuestion, EssayQuestion
 

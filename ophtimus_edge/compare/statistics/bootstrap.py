@@ -103,7 +103,8 @@ def correlation(
     def formula(sums: Floats) -> Floats:
         first, second, product, square, other = np.moveaxis(_share(sums, keep=True), -1, 0)
         spread = np.sqrt((square - first**2) * (other - second**2))
-        return np.clip((product - first * second) / spread, -1.0, 1.0)
+        clipped: Floats = np.clip((product - first * second) / spread, -1.0, 1.0)
+        return clipped
 
     return of_sums(_with_count(ours, *columns.T), formula, confidence, seed)
 

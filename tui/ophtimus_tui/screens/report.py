@@ -11,8 +11,8 @@ from textual.containers import VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
-from ophtimus_edge.errors import OphtimusError
 from ophtimus_edge.compare.report.files import read_report
+from ophtimus_edge.errors import OphtimusError
 from ophtimus_edge.models.report import Report
 from ophtimus_tui import local_pages
 from ophtimus_tui.error_texts import said
