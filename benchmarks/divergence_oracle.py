@@ -31,7 +31,7 @@ from engine import report
 from ophtimus_edge.compare.divergence.scores import Divergence
 
 BAR, TIME_BAR = 0.01, "≤ 1.1"
-NUMBER = r"\s*[:=]?\s+(-?[\d.]+)"
+NUMBER = r" *[:=] +(-?[\d.]+)"
 # What it prints → ours, how many of its units make one of ours, and whether ours is held to it.
 FIGURES = {
     r"Final estimate: PPL": ("ppl_reference", 1, True),  # of the first pass
