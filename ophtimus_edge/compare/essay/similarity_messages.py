@@ -9,6 +9,11 @@ import msgspec
 
 LINE_BYTES = 8 << 20  # of a line at the most, either way
 PAIRS_A_LINE = 16
+# A model is what its weights are, whatever its folder is called.
+NAMES = {
+    "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658": "semscore",  # all-mpnet-base-v2
+    "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db": "semscore_minilm",  # all-MiniLM-L6-v2
+}
 TEXT_CHARACTERS = 50_000  # more than an embedding model reads of a text: 384 tokens at the most
 
 
@@ -16,11 +21,11 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
     """The embedding model is loaded.
 
     Attributes:
-        weights_sha256: of its weights, which say which model it is.
+        name: of the score that it gives.
         tokens: of a text that it reads; what follows is passed over.
     """
 
-    weights_sha256: str
+    name: str
     tokens: int
 
 
