@@ -1,12 +1,14 @@
 """Figures as a report prints them: a value with its unit, and its 95 % interval with as many decimals.
 
-What was not measured is said to be so; it is never a 0 or a blank.
+What was not measured is said to be so; it is never a 0 or a blank. An interval's ends are rounded outwards, as
+in the sentences of the verdict, so that none seems to lie within a tolerance that it is beyond.
 """
 
 import math
 from collections.abc import Callable
 from typing import NamedTuple
 
+from ophtimus_edge.compare import phrases
 from ophtimus_edge.models.formats import Statistic
 
 NOT_MEASURED = "not measured"
@@ -129,7 +131,12 @@ def _cell(
     text = f"{number(value, places, signed)}{unit}"
     if low == value == high:
         return Cell(text)
-    return Cell(text, f"[{number(low, places, signed)}, {number(high, places, signed)}]")
+    ends = (_end(phrases.down(low, places), signed), _end(phrases.up(high, places), signed))
+    return Cell(text, f"[{ends[0]}, {ends[1]}]")
+
+
+def _end(text: str, signed: bool) -> str:
+    return f"+{text}" if signed and text[0] != "−" and text.strip("0.,") else text
 
 
 def _decimals(value: float, significant: int) -> int:

@@ -32,7 +32,8 @@ def _parts(view: View) -> Iterator[str]:
     made = f", made at {report.made_at}" if report.made_at else ""
     yield _line(f"Reference: {view.reference.name}{made}. The whole report, with every answer: report.html.")
     yield from (f"**{_line(one)}**" for one in view.cautions())
-    yield f"## Verdict\n\n**{_line(view.headline())}**"
+    first, others = view.statement()
+    yield f"## Verdict\n\n**{_line(first)}** {_line(others)}".rstrip()
     yield from _verdict(view)
     yield f"## Levels\n\n{_table(tables.levels(view))}"
     yield f"## Divergence from the reference\n\n{_divergence(view)}"
@@ -103,6 +104,9 @@ def _essays(view: View) -> Iterator[str]:
         yield _absent("Essay questions")
     yield from map(_table, tables.essays(view))
     notes = dict.fromkeys(note for one in asked for note in one.notes)
+    yield from map(_table, tables.essay_languages(view))
+    if missing := tables.essays_not_measured_in(view):
+        yield f"Essay questions: {', '.join(missing)}."
     if notes:
         yield _list(list(notes))
     published = tables.published(view)

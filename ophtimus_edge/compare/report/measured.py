@@ -30,8 +30,8 @@ def speed(view: View) -> Element:
         "speed",
         "Speed and memory",
         paragraph(
-            "By llama-bench's method, on the machine named below: the levels in turn, one warm-up before; medians "
-            "with 95 % intervals."
+            "By llama-bench's method, on the machine named below: the levels in turn, each time after a "
+            "warm-up; medians with 95 % intervals."
         ),
         figure(
             intervals.draw(
@@ -99,9 +99,11 @@ def choices(view: View) -> Element:
     if not any(row.level.mcq for row in view.rows):
         return section("choices", title, paragraph("Multiple-choice questions: not measured."))
     accuracy, difference = [], []
+    generated = any(row.level.mcq and row.level.mcq.accuracy for row in view.rows)
+    how = "generated and parsed" if generated else "of the likeliest letter"
     for row in view.rows:
         one = row.level.mcq
-        right = one.accuracy if one else None
+        right = (one.accuracy if generated else one.likelihood_accuracy) if one else None
         accuracy.append(Measured(row.place, row.name, _times_hundred(right), cells.percent(right)))
         if not row.is_reference:
             found = one.flips.difference if one and one.flips else None
@@ -115,7 +117,7 @@ def choices(view: View) -> Element:
         ),
         figure(
             intervals.draw("plot-accuracy", "Accuracy of each level", "accuracy (%)", accuracy),
-            "Accuracy, generated and parsed: further right is better.",
+            f"Accuracy, {how}: further right is better.",
         ),
         figure(
             _difference(view, difference),
@@ -220,7 +222,11 @@ def essays(view: View) -> Element:
         "essays",
         title,
         sentences([_essay(row) for row in view.rows]),
-        *(table(one) for one in tables.essays(view)),
+        *(table(one) for one in (*tables.essays(view), *tables.essay_languages(view))),
+        *(
+            paragraph(f"Essay questions: {missing}.", "absent")
+            for missing in tables.essays_not_measured_in(view)
+        ),
         sentences(list(notes)),
         *beside,
     )

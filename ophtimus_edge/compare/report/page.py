@@ -53,12 +53,12 @@ def _about(view: View) -> str:
 def _verdict(view: View) -> Element:
     verdict = view.report.verdict
     parts: list[Child] = [paragraph(one, "warning") for one in view.cautions()]
-    parts.append(paragraph(view.headline(), "headline"))
+    first, others = view.statement()
+    parts.append(paragraph(first, "headline"))
+    parts.append(paragraph(others) if others else None)
     if verdict is not None:
         if verdict.fastest_statement:
             parts.append(paragraph(line(verdict.fastest_statement)))
-        best = view.recommended()
-        parts.append(sentences(_reasons(best)) if best is not None else None)
         parts.append(paragraph(view.tolerances(), "small"))
     return section("verdict", "Verdict", *parts)
 

@@ -5,7 +5,7 @@ from typing import NamedTuple, TypeVar
 
 from ophtimus_edge.compare.report import cells
 from ophtimus_edge.compare.report.cells import ABSENT, Cell
-from ophtimus_edge.compare.report.view import KINDS, Row, View, language, line
+from ophtimus_edge.compare.report.view import KINDS, Row, View, language, line, not_measured_in
 from ophtimus_edge.models.formats import Statistic
 from ophtimus_edge.models.report import (
     ChoiceReport,
@@ -61,7 +61,7 @@ def _level(view: View, row: Row) -> list[Cell]:
         Cell(row.name, target="" if row.is_reference else f"level-{row.place}"),
         Cell(cells.bytes_text(level.size_bytes)),
         Cell("is the reference") if row.is_reference and level.divergence is None else divergence,
-        cells.percent(_accuracy(level)),
+        _accuracy(level),
         cells.rate(speed.generated_tokens_per_s) if speed else ABSENT,
         cells.size(speed.peak_memory_bytes) if speed else ABSENT,
         Cell("is the reference") if row.is_reference and critical is None else differing,
@@ -69,8 +69,11 @@ def _level(view: View, row: Row) -> list[Cell]:
     ]
 
 
-def _accuracy(level: LevelReport) -> Statistic | None:
-    return level.mcq.accuracy if level.mcq else None
+def _accuracy(level: LevelReport) -> Cell:
+    if level.mcq is None or level.mcq.accuracy is not None:
+        return cells.percent(level.mcq.accuracy if level.mcq else None)
+    by_letter = cells.percent(level.mcq.likelihood_accuracy)
+    return by_letter._replace(text=f"{by_letter.text} by letter")
 
 
 def files(view: View) -> Table:
@@ -230,19 +233,28 @@ def flips(view: View) -> Table:
     rows = []
     for row in view.levels:
         found = row.level.mcq.flips if row.level.mcq else None
+        asked = row.level.mcq.questions if row.level.mcq else 0
         if found is None:
-            rows.append([Cell(row.name), ABSENT, ABSENT, ABSENT, ABSENT])
+            rows.append([Cell(row.name), *[ABSENT] * 5])
             continue
         rows.append(
             [
                 Cell(row.name),
+                Cell(f"{found.questions or asked:,}"),
                 cells.points(found.difference),
                 Cell(f"{len(found.lost):,}"),
                 Cell(f"{len(found.won):,}"),
                 Cell(cells.probability(found.p_value)),
             ]
         )
-    head = ["level", "difference of accuracy, paired", "right → wrong", "wrong → right", "McNemar, exact p"]
+    head = [
+        "level",
+        "paired questions",
+        "difference of accuracy",
+        "right → wrong",
+        "wrong → right",
+        "McNemar, exact p",
+    ]
     return Table("Flipped questions", head, rows)
 
 
@@ -268,6 +280,36 @@ def _profile(view: View, profile: str, names: list[str]) -> Table:
 
 def _score(essay: EssayReport | None, profile: str, name: str) -> Statistic | None:
     return essay.scores.get(profile, {}).get(name) if essay else None
+
+
+def essay_languages(view: View) -> list[Table]:
+    """Essay scores by language, a table for each, where more than one was asked in."""
+    names: dict[str, dict[tuple[str, str], None]] = {}
+    for row in view.rows:
+        for name, profiles in row.level.essay.languages.items() if row.level.essay else ():
+            keys = ((profile, score) for profile, scores in profiles.items() for score in scores)
+            names.setdefault(name, {}).update(dict.fromkeys(keys))
+    if len(names) < 2:
+        return []
+    return [_essay_language(view, name, list(keys)) for name, keys in names.items()]
+
+
+def _essay_language(view: View, name: str, keys: list[tuple[str, str]]) -> Table:
+    rows = []
+    for profile, score in keys:
+        found = [
+            row.level.essay.languages.get(name, {}).get(profile, {}).get(score) if row.level.essay else None
+            for row in view.rows
+        ]
+        title = f"{SCORES.get(score, line(score))}, {line(profile)}"
+        rows.append([Cell(title), *(cells.plain(one, 1, 3) for one in found)])
+    return Table(f"Essay scores in {line(language(name))}", ["score", *(row.name for row in view.rows)], rows)
+
+
+def essays_not_measured_in(view: View) -> list[str]:
+    """Sentences on the languages of the program that no essay question was asked in; none where that is not known."""
+    asked = [name for row in view.rows if row.level.essay for name in row.level.essay.languages]
+    return not_measured_in(asked) if asked else []
 
 
 def _published_scores(view: View) -> dict[str, float]:

@@ -2,10 +2,11 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import NamedTuple
 
+from ophtimus_edge.compare import phrases
 from ophtimus_edge.models.report import CriticalDifference, LevelFinding, LevelReport, Report, ShownQuestion
 from ophtimus_edge.text import sanitize
 
@@ -79,9 +80,10 @@ class View:
         names = Counter(level.level for level in levels)
         found = self.report.verdict.findings if self.report.verdict else []
         findings = {finding.level: finding for finding in found}
-        rows = []
+        rows: list[Row] = []
         for place, level in enumerate(levels):
             name = line(level.level) if names[level.level] == 1 else line(f"{level.level} · {level.file}")
+            name += " (again)" * any(row.name == name for row in rows)
             finding = findings.get(name, findings.get(level.level)) if place else None
             rows.append(Row(place, name or f"level {place}", level, finding))
         return rows
@@ -148,12 +150,13 @@ class View:
         """What the report is of."""
         return line(f"Levels of {self.report.model} {self.report.version}")
 
-    def headline(self) -> str:
-        """The verdict in one sentence."""
+    def statement(self) -> tuple[str, str]:
+        """The verdict: its first sentence, and the others."""
         verdict = self.report.verdict
         if verdict is None:
-            return "No verdict: it was not measured which level is within tolerance."
-        return line(verdict.statement) or "No verdict was stated."
+            return "No verdict: it was not measured which level is within tolerance.", ""
+        first, stop, others = (line(verdict.statement) or "No verdict was stated.").partition(". ")
+        return first + stop.rstrip(), others
 
     def cautions(self) -> Iterator[str]:
         """What a reader must know before the verdict."""
@@ -182,21 +185,24 @@ class View:
         if row.is_reference:
             return "the reference"
         if row.finding is None:
+            # The verdict judges no level against itself.
+            if row.level.sha256 and row.level.sha256 == self.report.reference.sha256:
+                return "the reference's own file"
             return _FINDINGS["not measured"]
         words = _FINDINGS[row.finding.finding]
         more = []
         if row.finding.more_questions:
-            more.append(f"{row.finding.more_questions:,} more questions")
+            more.append(f"{phrases.about(row.finding.more_questions)} more questions")
         if row.finding.more_windows:
-            more.append(f"{row.finding.more_windows:,} more windows of text")
-        words += f" (about {' and '.join(more)})" if more else ""
+            more.append(f"{phrases.about(row.finding.more_windows)} more windows of text")
+        words += f" ({' and '.join(more)})" if more else ""
         best = self.recommended()
         return f"recommended: {words}" if best is not None and best.place == row.place else words
 
     def unmeasured_languages(self, row: Row) -> list[str]:
         """Sentences on the languages of the program in which a level was asked nothing."""
-        asked = {language(part.name) for part in row.level.mcq.languages} if row.level.mcq else set[str]()
-        return [f"not measured in {name}" for name in _LANGUAGES.values() if name not in asked]
+        asked = {part.name for part in row.level.mcq.languages} if row.level.mcq else set[str]()
+        return not_measured_in(asked)
 
 
 def kinds(counts: dict[str, int]) -> str:
@@ -205,6 +211,12 @@ def kinds(counts: dict[str, int]) -> str:
         f"{count} {KINDS[kind] if count == 1 else _PLURALS[kind]}" for kind, count in counts.items() if count
     ]
     return ", ".join(words) or "none"
+
+
+def not_measured_in(asked: Iterable[str]) -> list[str]:
+    """Sentences on the languages of the program that are not among those that were asked in."""
+    known = {language(name) for name in asked}
+    return [f"not measured in {name}" for name in _LANGUAGES.values() if name not in known]
 
 
 def language(name: str) -> str:

@@ -1,5 +1,6 @@
 """Made-up reports of comparisons: a rich one, one with nothing measured, a Korean one, one with hostile texts."""
 
+from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -130,6 +131,7 @@ def flips(difference: float, lost: int, won: int, p_value: float) -> FlipsReport
         won=[f"eval-{13 * place + 5:04}" for place in range(1, won + 1)],
         difference=Statistic(difference, difference - 0.009, difference + 0.009),
         p_value=p_value,
+        questions=2_140,
     )
 
 
@@ -137,12 +139,17 @@ def essay(better: float) -> EssayReport:
     """A level's essay scores."""
     paper = {"rouge_l": 0.226, "bleu": 0.083, "meteor": 0.230, "semscore_minilm": 0.702}
     standard = {"rouge_lsum": 0.241, "sacrebleu": 0.061, "meteor": 0.271}
+
+    def scores(part: float) -> dict[str, dict[str, Statistic]]:
+        return {
+            "paper": {name: around(value * part, 0.02) for name, value in paper.items()},
+            "standard": {name: around(value * part, 0.02) for name, value in standard.items()},
+        }
+
     return EssayReport(
         questions=1_389,
-        scores={
-            "paper": {name: around(value * better, 0.02) for name, value in paper.items()},
-            "standard": {name: around(value * better, 0.02) for name, value in standard.items()},
-        },
+        scores=scores(better),
+        languages={"en": scores(better * 1.01), "ko": scores(better * 0.8)},
         notes=[
             "METEOR (exact + stem): WordNet is not installed.",
             "semscore_minilm is not comparable with SemScore.",
@@ -242,7 +249,9 @@ UNSAFE = UnsafeVote(
 
 def _level(name: str, gib: float, **parts: Any) -> LevelReport:
     file = f"Ophtimus-Llama-8B-{name}.gguf"
-    return LevelReport(level=name, file=file, sha256=HASH, size_bytes=int(gib * _GIB), **parts)
+    return LevelReport(
+        level=name, file=file, sha256=sha256(name.encode()).hexdigest(), size_bytes=int(gib * _GIB), **parts
+    )
 
 
 def questions() -> list[ShownQuestion]:
@@ -334,7 +343,9 @@ def rich() -> Report:
         ],
         verdict=VerdictReport(
             level="Q4_K_M",
-            statement="Q4_K_M is the smallest level within tolerance.",
+            statement="Q4_K_M is the smallest level within tolerance. Accuracy 60.1 % against 60.8 %: at most 1.6 "
+            "points worse (95 %, 2,140 paired questions, tolerance 2); KL divergence 0.031 [0.028, 0.034], "
+            "tolerance 0.05; 4.58 GiB; 2.9 × the speed of BF16 here. 1 of 120 answers differs in a number or a drug.",
             tolerances=Tolerances(),
             findings=[
                 _finding("Q8_0", "within"), _finding("Q6_K", "not measured"), _finding("Q5_K_M", "not measured"),

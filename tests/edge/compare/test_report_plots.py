@@ -146,10 +146,11 @@ def test_a_mark_stands_at_its_value_and_its_bar_from_end_to_end() -> None:
 @pytest.mark.parametrize(
     ("shown", "wanted"),
     [
-        (cells.nats(Statistic(0.03127, 0.0288, 0.0338)), "0.031 [0.029, 0.034]"),
+        (cells.nats(Statistic(0.03127, 0.0288, 0.0338)), "0.031 [0.028, 0.034]"),
         (cells.nats(Statistic(0.00055, 0.0005, 0.0006)), "0.00055 [0.00050, 0.00060]"),
         (cells.nats(Statistic(0.0, 0.0, 0.0)), "0.000"),
-        (cells.percent(Statistic(0.601, 0.58, 0.6213)), "60.1 % [58.0, 62.1]"),
+        (cells.nats(Statistic(0.0499, 0.0481, 0.0502)), "0.050 [0.048, 0.051]"),
+        (cells.percent(Statistic(0.601, 0.58, 0.6213)), "60.1 % [58.0, 62.2]"),
         (cells.points(Statistic(-0.007, -0.016, 0.002)), "−0.7 points [−1.6, +0.2]"),
         (cells.points(Statistic(-0.00001, -0.016, 0.0)), "0.0 points [−1.6, 0.0]"),
         (cells.points(Statistic(-0.00007, -0.0001, -0.00004), 2), "−0.0070 points [−0.0100, −0.0040]"),
