@@ -119,7 +119,7 @@ def for_model(report: Report, report_sha256: str) -> Verdict:
     )
 
 
-def tested_languages(report: Report) -> list[str]:
+def languages_of(report: Report) -> list[str]:
     """Codes of the languages that multiple-choice questions were asked in, the one with the most first."""
     asked: dict[str, int] = {}
     for level in (report.reference, *report.levels):

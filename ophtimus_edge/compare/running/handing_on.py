@@ -7,7 +7,7 @@ import msgspec
 
 from ophtimus_edge import locations
 from ophtimus_edge.compare.running.subjects import Subjects
-from ophtimus_edge.compare.verdict import for_model, tested_languages
+from ophtimus_edge.compare.verdict import for_model, languages_of
 from ophtimus_edge.errors import OphtimusError
 from ophtimus_edge.models.formats import read_model_folder, write_model_folder
 from ophtimus_edge.models.report import Report
@@ -47,7 +47,7 @@ def hand_on(named: Sequence[str], found: Subjects, report: Report, report_sha256
                 msgspec.structs.replace(
                     model,
                     verdict=for_model(report, report_sha256),
-                    tested_languages=tested_languages(report) or model.tested_languages,
+                    tested_languages=languages_of(report) or model.tested_languages,
                 ),
             )
         except (OphtimusError, OSError) as error:

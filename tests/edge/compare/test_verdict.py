@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from compared_levels import GIB, OWN, choice, critical, divergence, exactly, level, speed, votes
 
-from ophtimus_edge.compare.verdict import for_model, judge, tested_languages
+from ophtimus_edge.compare.verdict import for_model, judge, languages_of
 from ophtimus_edge.errors import StatisticsError
 from ophtimus_edge.models.formats import Statistic
 from ophtimus_edge.models.report import AskedFile, LevelReport, Part, Report, Tolerances, VerdictReport
@@ -233,6 +233,6 @@ def test_languages_are_those_that_were_asked_the_most_frequent_first() -> None:
         return changed(Q4, mcq=msgspec.structs.replace(Q4.mcq, languages=parts))
 
     report = Report(model="m", reference=level("BF16", 15), levels=[asking(ko=40, en=200, de=0)])
-    assert tested_languages(report) == ["en", "ko"]
-    assert tested_languages(Report(model="m", reference=level("BF16", 15), levels=[])) == []
+    assert languages_of(report) == ["en", "ko"]
+    assert languages_of(Report(model="m", reference=level("BF16", 15), levels=[])) == []
     assert report.levels[0].size_bytes == round(4.58 * GIB)
