@@ -29,8 +29,8 @@ _TOKEN_S = 4e-6
 _FILE_BYTES_PER_S = 1e9
 # Float operations of the probe's matrix product in the time that one weight takes for one of many tokens that
 # are evaluated together, by type, and those of a multiplication of the attention; with AVX2, at the 1B shape.
-_PROMPT_OPERATIONS = {"Q4_0": 1.1, "Q4_K": 1.1, "Q8_0": 1.1, "IQ4_NL": 1.1, "Q2_K": 1.3}
-_PROMPT_OPERATIONS_ELSE = 1.6
+_PROMPT_OPERATIONS = {"Q4_0": 1.6, "Q4_K": 1.6, "Q8_0": 1.6, "IQ4_NL": 1.6, "Q2_K": 1.9}
+_PROMPT_OPERATIONS_ELSE = 2.2
 _ATTENTION_OPERATIONS = 3.0
 # A token more beside one that is written costs somewhat more than a token of a prompt.
 _SMALL_BATCH = 1.25
