@@ -191,10 +191,11 @@ def _accuracies(level: ChoiceReport, reference: ChoiceReport | None) -> str:
     """Both accuracies: of generated answers where both have them, else of the likeliest letter."""
     difference = level.flips.difference.value if level.flips else 0.0
     if level.accuracy is not None and (reference is None or reference.accuracy is not None):
-        name, ours, theirs = "accuracy", level.accuracy, reference and reference.accuracy
+        name, ours = "accuracy", level.accuracy
+        theirs = reference.accuracy if reference else None
     else:
         name, ours = "accuracy of the likeliest letter", level.likelihood_accuracy
-        theirs = reference and reference.likelihood_accuracy
+        theirs = reference.likelihood_accuracy if reference else None
     other = theirs.value if theirs else ours.value - difference
     return f"{name} {phrases.percent(ours.value)} against {phrases.percent(other)}"
 

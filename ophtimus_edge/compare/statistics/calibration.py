@@ -114,7 +114,8 @@ def expected_calibration_error(
     questions = len(sure)
     if questions < bootstrap.FEWEST:
         raise StatisticsError("Of one question, nothing says how others would differ.", "Ask more questions.")
-    member = np.eye(bins)[_bins_of(sure, bins)]
+    place = _bins_of(sure, bins)
+    member = np.eye(bins)[place]
 
     def error(totals: Floats) -> Floats:
         distance: Floats = np.abs(totals).sum(axis=-1) / questions
@@ -188,7 +189,8 @@ def _calibrated_gaps(confidences: Floats, seed: int) -> Iterator[Floats]:
     block = max(_AT_ONCE // len(confidences), 1)
     for start in range(0, _DRAWS, block):
         rows = min(block, _DRAWS - start)
-        yield (generator.random((rows, len(confidences))) < confidences) - confidences
+        answers = (generator.random((rows, len(confidences))) < confidences).astype(np.float64)
+        yield answers - confidences
 
 
 def _bins_of(confidences: Floats, bins: int) -> NDArray[np.intp]:

@@ -110,6 +110,7 @@ def test_what_is_no_distribution_or_no_answer_is_refused(probabilities: Any, ans
         ([0.5, 0.6], [1, math.nan], 10),
         ([0.5, 0.6], [1, 2], 10),
         ([0.5, 0.6], [1, 0], 0),
+        ([0.5, 0.6], [1, 0], -1),
         ([0.5], [1], 10),
     ],
 )
