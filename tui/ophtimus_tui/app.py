@@ -74,7 +74,7 @@ class OphtimusApp(App[None]):
         self._model = model
         self.notes = Notes(self)
         self._warned = False  # that something would be lost
-        self._rater = ""  # who voted last in a blind test
+        self._raters: dict[str, str] = {}  # who voted last in a blind test, by the history that was open
         self.people = People(self, keeps=self._keeps_settings)
         self.chat = self._new_chat()
         for theme in themes.THEMES:
@@ -305,15 +305,16 @@ class OphtimusApp(App[None]):
         """Vote on two levels' answers without knowing which is whose."""
         from ophtimus_tui.screens.blind_test import BlindTestScreen
 
+        whose = self.people.opened.profile.id if self.people.opened else ""
         screen = BlindTestScreen(
             self.texts,
             self.chat.model,
-            rater=self._rater,
+            rater=self._raters.get(whose, ""),
             make_room=self.chat.rest,
             give_back=self.chat.wake,
         )
         await self.push_screen_wait(screen)
-        self._rater = screen.rater
+        self._raters[whose] = screen.rater
 
     @work
     async def action_report(self) -> None:

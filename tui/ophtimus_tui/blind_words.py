@@ -15,11 +15,15 @@ class Compared:
 
     Args:
         level, reference: their names; ``sha256s`` of their files, in this order.
+        demonstration: whether their model is for trying out only, which is said on every page.
     """
 
-    def __init__(self, level: str, reference: str, sha256s: tuple[str, str]) -> None:
+    def __init__(
+        self, level: str, reference: str, sha256s: tuple[str, str], *, demonstration: bool = False
+    ) -> None:
         self.level, self.reference = line(level), line(reference)
         self.sha256s = sha256s
+        self.demonstration = demonstration
 
     def named(self, sha256: str) -> str:
         """The name of the level of a file."""

@@ -23,7 +23,7 @@ from ophtimus_edge.compare.votes.drawing import draw
 from ophtimus_edge.compare.votes.folder import BlindTestFolder
 from ophtimus_edge.compare.votes.voting import clean_rater
 from ophtimus_edge.engine.client import Engine
-from ophtimus_edge.errors import OphtimusError
+from ophtimus_edge.errors import OphtimusError, VotesError
 from ophtimus_edge.models import inventory, store
 from ophtimus_edge.models.store import ChosenModel
 from ophtimus_edge.specialties.quiz_file import embedded_path
@@ -124,6 +124,14 @@ class BlindTestScreen(Screen[None]):
             self._tell_error(error)
             self._go("failed")
             return
+        except OSError as error:  # the disk of the store is gone
+            self._tell_error(VotesError(f"the models cannot be read: {error.strerror}.", "Check the disk."))
+            self._go("failed")
+            return
+        if not models:
+            self._tell(partial(self._texts, "blind.no_model"), error=True)
+            self._go("failed")
+            return
         self._setup = Setup(models, file, self._current)
         self._go("menu")
 
@@ -142,7 +150,8 @@ class BlindTestScreen(Screen[None]):
         self._heading.update(texts("blind.title"))
         lines: list[tuple[str, str]] = []
         if self._state == "menu" and setup is not None:
-            self._intro.update(texts("blind.about"))
+            warning = [texts("chat.demonstration")] if setup.model.description.demonstration else []
+            self._intro.update("\n".join([texts("blind.about"), *warning]))
             lines = self._menu(setup)
         elif self._state == "making":
             self._intro.update(texts("blind.making"))
@@ -313,7 +322,9 @@ class BlindTestScreen(Screen[None]):
         level, reference = [
             await asyncio.to_thread(store.choose, str(setup.model.name), name) for name in names
         ]
-        compared = Compared(level.level, reference.level, (level.sha256, reference.sha256))
+        compared = Compared(
+            level.level, reference.level, (level.sha256, reference.sha256), demonstration=level.demonstration
+        )
         with folders.opened(folders.folder_of(level, reference)) as folder:
             if not await self._make(folder, (level, reference), questions):
                 return
@@ -324,6 +335,8 @@ class BlindTestScreen(Screen[None]):
                     lambda: "\n".join([self._texts("blind.nothing"), left_out_said(self._texts, drawing)])
                 )
                 return
+            while self.app.screen is not self:  # hidden meanwhile: nothing is shown over that
+                await asyncio.sleep(_READ_S)
             await self.app.push_screen_wait(VoteScreen(self._texts, folder, drawing, rater, compared))
 
     async def _make(

@@ -112,6 +112,7 @@ class VoteScreen(Screen[None]):
     def on_resize(self, event: events.Resize) -> None:
         """One over the other where the screen is narrow, one of them where it is low too."""
         self._fold(event.size.width, event.size.height)
+        self.relabel()
 
     def on_unmount(self) -> None:
         """Keep what was begun, also where the screen was put away by a lock."""
@@ -171,7 +172,8 @@ class VoteScreen(Screen[None]):
         heading = texts("blind.title")
         if self._state == "voting" and pair is not None:
             number = texts("blind.number", number=self._at + 1, total=total)
-            heading = " · ".join((heading, number, texts("blind.both_sides")))
+            alike = [] if self.has_class("narrow") else [texts("blind.both_sides")]
+            heading = " · ".join((heading, number, *alike))
             unsafe = self._marks(pair)[0]
             for letter, side in (("a", self._a), ("b", self._b)):
                 title = letter.upper()
@@ -196,6 +198,8 @@ class VoteScreen(Screen[None]):
                 result(texts, self._compared, self._drawing, self._all_votes, self._rater,
                        str(self._folder.votes_path))
             )  # fmt: skip
+        if self._compared.demonstration:
+            heading += "\n" + texts("comparison.demonstration")
         self._heading.update(heading)
         self._said.update(said(self._error, texts) if self._error else "")
         self._said.display = self._error is not None
@@ -344,6 +348,7 @@ class VoteScreen(Screen[None]):
                     "sure": lambda: texts("blind.unsafe_sure"),
                     "doubt": lambda: texts("blind.unsafe_doubt"),
                 },
+                "doubt",
             )
         )
 

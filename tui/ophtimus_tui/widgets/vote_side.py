@@ -1,9 +1,6 @@
 """One of two answers that a person votes on: all of it, in a frame of its own that scrolls."""
 
-from typing import ClassVar
-
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 
@@ -19,7 +16,6 @@ class VoteSide(VerticalScroll, can_focus=True):
     VoteSide.unsafe { border: round $error; border-title-color: $error; }
     VoteSide.unsafe:focus { border: heavy $error; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = []
 
     def __init__(self, *, id: str) -> None:  # noqa: A002 (Textual's own name for it)
         super().__init__(id=id)
