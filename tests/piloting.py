@@ -7,8 +7,10 @@ from rich.cells import cell_len
 from textual.app import App
 from textual.pilot import Pilot
 
+_LONGEST_S = 240.0  # for what takes a second: other programs may have the processor meanwhile
 
-async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+
+async def until(condition: Callable[[], bool], seconds: float = _LONGEST_S) -> None:
     """Wait for something that a thread or a process brings about."""
     for _ in range(int(seconds / 0.05)):
         if condition():
@@ -32,7 +34,7 @@ async def stands(
     *words: str,
     without: Collection[str] = (),
     read: Callable[[App[None]], str] = shown,
-    seconds: float = 60,
+    seconds: float = _LONGEST_S,
 ) -> None:
     """Wait until words stand on the screen in front, all at once, and others do not.
 

@@ -17,6 +17,7 @@ from engines import ENDLESS, QUESTION, collect, workers
 from ophtimus_edge import locations
 from ophtimus_edge.engine.client import Died, Engine
 from ophtimus_edge.engine.messages import Answered, Loading, Piece, Sampling
+from ophtimus_edge.engine.process import WorkerProcess
 from ophtimus_edge.engine.session import Halted
 from ophtimus_edge.errors import EngineError
 from ophtimus_edge.models import store
@@ -26,7 +27,7 @@ async def end(engine: Engine) -> None:
     """Kill the worker, and wait until its client knows."""
     assert engine.process_id
     os.kill(engine.process_id, signal.SIGKILL)
-    while engine.process_id and psutil.pid_exists(engine.process_id):
+    while (worker := engine._session.worker) is not None and not worker.ended:
         await asyncio.sleep(0.01)
 
 
@@ -124,7 +125,17 @@ async def test_an_assertion_of_llama_cpp_is_said(endless_model: Path) -> None:
         assert "GGML_ASSERT(rows > 0) failed" in deaths[0].message
 
 
-async def test_a_model_that_is_loaded_again_says_how_far_and_can_be_stopped(tiny_model: Path) -> None:
+async def test_a_model_that_is_loaded_again_says_how_far_and_can_be_stopped(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really_start, stopping = WorkerProcess.start, []
+
+    async def start_and_stop(**options: bool) -> WorkerProcess:
+        """The key comes when the new process is there and has nothing loaded yet."""
+        worker = await really_start(**options)
+        stopping.append(asyncio.create_task(engine.cancel()))
+        return worker
+
     async with Engine() as engine:
         await engine.load(store.choose(str(tiny_model)))
         expected = await engine.tokenize("glaucoma")
@@ -136,12 +147,11 @@ async def test_a_model_that_is_loaded_again_says_how_far_and_can_be_stopped(tiny
         assert isinstance(events[-1], Answered)
 
         await end(engine)
-        stopped = False
-        with pytest.raises(EngineError, match="was stopped"):
+        with monkeypatch.context() as patched, pytest.raises(EngineError, match="was stopped"):
+            patched.setattr(WorkerProcess, "start", start_and_stop)
             async for event in engine.answer(QUESTION, Sampling(3)):
-                if isinstance(event, Loading) and not stopped:
-                    stopped = True
-                    await engine.cancel()
+                assert isinstance(event, Loading)
+        assert stopping
         assert await engine.tokenize("glaucoma") == expected
     assert workers() == set()
 
