@@ -251,8 +251,11 @@ def _joined(
 
 def _settings(options: argparse.Namespace) -> dict[str, str]:
     """The command line, for who wants to measure it again."""
+    from ophtimus_edge.compare.speed.measuring import METHOD
+
     passed_over = {"verb", "plan", "out"}
-    return {
+    speed = {} if "speed" in options.without else {"method of speed": METHOD}
+    return speed | {
         f"--{name.replace('_', '-')}" if name != "levels" else "levels": (
             " ".join(map(str, value)) if isinstance(value, list) else str(value)
         )

@@ -192,6 +192,7 @@ def _flips(questions: Sequence[ChoiceQuestion], level: _Measured, reference: _Me
         won=[both[place].id for place in turned.won],
         difference=compared.difference,
         p_value=compared.p_value,
+        questions=len(both),
     )
 
 

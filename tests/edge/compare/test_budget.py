@@ -1,14 +1,11 @@
 """What a person's time buys: how it is written, in which order things are cut, and that more never buys less."""
 
-import itertools
-
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
 from ophtimus_edge.compare.running.budget import LEAST, Counts, choose_counts, least, parse_budget
-from ophtimus_edge.compare.running.sample import stratified
 from ophtimus_edge.errors import UsageError
 
 ASKED = Counts(rounds=5, windows=580, choices=2153, permutations=4, essays=1389)
@@ -110,29 +107,3 @@ def test_a_larger_budget_never_buys_less_and_none_is_exceeded(
     assert cost(less) <= first
     for field in ("rounds", "windows", "choices", "permutations", "essays"):
         assert getattr(less, field) <= getattr(greater, field) <= getattr(asked, field)
-
-
-QUESTIONS = [f"question {number}" for number in range(100)]
-STRATA = [("cataract", "en")] * 60 + [("glaucoma", "en")] * 30 + [("cataract", "ko")] * 10
-
-
-@pytest.mark.parametrize("count", [1, 10, 33, 50, 99])
-def test_every_stratum_has_its_share(count: int) -> None:
-    chosen = stratified(STRATA, QUESTIONS, count)
-    assert len(set(chosen)) == count
-    for stratum in set(STRATA):
-        share = STRATA.count(stratum) / 100 * count
-        assert abs(sum(STRATA[index] == stratum for index in chosen) - share) <= 1
-
-
-def test_a_larger_sample_holds_the_smaller_one() -> None:
-    samples = [set(stratified(STRATA, QUESTIONS, count)) for count in range(101)]
-    assert all(small < large for small, large in itertools.pairwise(samples))
-    assert stratified(STRATA, QUESTIONS, 1000) == list(range(100))
-
-
-def test_neither_the_order_of_the_file_nor_its_beginning_decides() -> None:
-    chosen = {QUESTIONS[index] for index in stratified(STRATA, QUESTIONS, 20)}
-    turned = stratified(STRATA[::-1], QUESTIONS[::-1], 20)
-    assert {QUESTIONS[::-1][index] for index in turned} == chosen
-    assert chosen != set(QUESTIONS[:20])
