@@ -140,6 +140,34 @@ class EngineError(OphtimusError):
         self.log_lines = log_lines
 
 
+class StatisticsError(OphtimusError):
+    """A statistic cannot be computed from what was measured: it is too little, or no number."""
+
+
+class ComparisonError(OphtimusError):
+    """Levels cannot be compared with each other, or not on what was named for it."""
+
+
+class OtherVocabularyError(ComparisonError):
+    """A level and its reference read texts as other tokens: their predictions cannot be compared."""
+
+
+class TextTooShortError(ComparisonError):
+    """A text holds fewer tokens than two windows, and one alone gives no interval."""
+
+
+class CalibrationTextError(ComparisonError):
+    """A level was prepared on passages of the text that it is to be measured on."""
+
+
+class ReportError(ComparisonError):
+    """A report of a comparison cannot be read or written; measured figures are kept."""
+
+
+class VotesError(ComparisonError):
+    """Votes of a blind test cannot be read or kept, or are about other files."""
+
+
 class ConversionError(OphtimusError):
     """A checkpoint or adapter cannot be turned into a GGUF file."""
 

@@ -50,6 +50,14 @@ def history_folder() -> Path:
     return home / "history" if home else Path(platformdirs.user_data_dir("ophtimus", False)) / "history"
 
 
+def blind_tests_folder() -> Path:
+    """Blind tests of the app, a folder each; see :mod:`ophtimus_edge.compare.votes.folder`."""
+    home = _home()
+    return (
+        home / "blind-tests" if home else Path(platformdirs.user_data_dir("ophtimus", False)) / "blind-tests"
+    )
+
+
 def documents_folder() -> Path:
     """Where a file for a person is offered to go: their documents, else their home folder."""
     home = _home()

@@ -11,7 +11,7 @@ from ophtimus_edge import __version__
 
 def parser() -> argparse.ArgumentParser:
     """The command line of ``ophtimus``."""
-    from ophtimus_edge.cli import ask, batch, doctor, history, models
+    from ophtimus_edge.cli import ask, batch, compare, doctor, history, models
 
     top = argparse.ArgumentParser(
         prog="ophtimus",
@@ -26,6 +26,7 @@ def parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(dest="verb", metavar="VERB")
     ask.add_parser(verbs)
     batch.add_parser(verbs)
+    compare.add_parser(verbs)
     models.add_parser(verbs)
     doctor.add_parser(verbs)
     history.add_parser(verbs)
@@ -36,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run ``ophtimus``; returns the exit code."""
     options = parser().parse_args(arguments)
 
-    from ophtimus_edge.cli import ask, batch, doctor, history, models
+    from ophtimus_edge.cli import ask, batch, compare, doctor, history, models
     from ophtimus_edge.cli.failures import reported
     from ophtimus_edge.cli.standard_input import is_terminal
 
@@ -45,6 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
             ask.run(options)
         elif options.verb == "batch":
             batch.run(options)
+        elif options.verb == "compare":
+            compare.run(options)
         elif options.verb == "models":
             models.run(options)
         elif options.verb == "doctor":

@@ -18,6 +18,8 @@ from ophtimus_edge.engine.messages import (
     Answer,
     Answered,
     AnswerMany,
+    Bench,
+    Benched,
     Cancel,
     Computed,
     Describe,
@@ -34,6 +36,8 @@ from ophtimus_edge.engine.messages import (
     Sampling,
     Score,
     Scored,
+    ScoredPrompt,
+    ScoreMany,
     Tokenize,
     Tokens,
     Turn,
@@ -58,10 +62,10 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-_Asked = Answer | AnswerMany | Warm | Score | Tokenize | Render | Pieces | Logits
+_Asked = Answer | AnswerMany | Warm | Score | ScoreMany | Tokenize | Render | Pieces | Logits | Bench
 _DESCRIBE_S = 60.0  # a graphics card's driver may take many seconds, the first time
 _LONE = re.compile("[\ud800-\udfff]")  # halves of a surrogate pair, which UTF-8 cannot write
-ReplyT = TypeVar("ReplyT", bound=Warmed | Scored | Tokens | Pieced | Computed)
+ReplyT = TypeVar("ReplyT", bound=Warmed | Scored | Tokens | Pieced | Computed | Benched)
 
 
 class Died(msgspec.Struct, frozen=True):
@@ -232,8 +236,7 @@ class Engine:
             UsageError: the model was loaded for no sequences.
             EngineError: the worker died, or llama.cpp failed: what was yielded is whole.
         """
-        if self.loaded and not self._session.sequences:
-            raise UsageError("the model was not loaded for many answers at once.", "Load it with sequences=…")
+        self._expect_sequences()
         clean = [_sanitized(turns) for turns in conversations]
         try:
             async with contextlib.aclosing(
@@ -259,6 +262,36 @@ class Engine:
             EngineError: no model is loaded, the worker died, or the ids do not fit the context.
         """
         return (await self._ask(Score(0, prefix, continuations), Scored)).log_likelihoods
+
+    async def score_many(
+        self, prefix: list[int], prompts: list[list[int]], continuations: list[list[int]]
+    ) -> AsyncGenerator[ScoredPrompt, None]:
+        """Log-likelihoods of the same texts behind many prompts, several of which are evaluated at once.
+
+        The same request gives the same numbers, to the last bit, whatever was asked before.
+
+        Args:
+            prefix: ids that all prompts begin with, with their BOS; evaluated once. May be empty.
+            prompts: ids behind the prefix, at least one each.
+            continuations: ids of each, at least one.
+
+        Yields:
+            Each prompt's, in their order, as soon as it is evaluated.
+
+        Raises:
+            UsageError: the model was loaded for no sequences.
+            EngineError: no model is loaded, the worker died, or the ids do not fit the context.
+        """
+        self._expect_sequences()
+        try:
+            async with contextlib.aclosing(
+                self._exchange(ScoreMany(0, prefix, prompts, continuations))
+            ) as events:
+                async for event in events:
+                    if isinstance(event, ScoredPrompt):
+                        yield event
+        except WorkerEndedError as death:
+            raise engine_error(death) from None
 
     async def tokenize(self, text: str, *, special: bool = False) -> list[int]:
         """Text to token ids, without a BOS.
@@ -331,6 +364,20 @@ class Engine:
         finally:
             _release(memory)
 
+    async def bench(self, prompt_tokens: int, generated_tokens: int) -> Benched:
+        """Time the bare evaluation of tokens: no text, no template, no sampling, as llama-bench does it.
+
+        What the context held is forgotten. Nothing is evaluated beforehand to warm up: ask twice.
+
+        Args:
+            prompt_tokens: evaluated together from an empty context; 0 for none.
+            generated_tokens: evaluated one by one from an empty context; 0 for none.
+
+        Raises:
+            EngineError: no model is loaded, the worker died, or the tokens do not fit the context.
+        """
+        return await self._ask(Bench(0, prompt_tokens, generated_tokens), Benched)
+
     async def cancel(self) -> None:
         """Stop the request under way, if there is one; an answer ends with finish reason ``cancelled``.
 
@@ -345,6 +392,10 @@ class Engine:
     async def close(self) -> None:
         """End the worker, also while it loads; kill it where it does not end by itself."""
         await self._session.close()
+
+    def _expect_sequences(self) -> None:
+        if self.loaded and not self._session.sequences:
+            raise UsageError("the model was not loaded for many answers at once.", "Load it with sequences=…")
 
     async def _ask(self, asked: _Asked, kind: type[ReplyT]) -> ReplyT:
         """One request and its one reply."""

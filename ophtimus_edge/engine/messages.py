@@ -121,6 +121,21 @@ class Score(msgspec.Struct, frozen=True, tag=True):
     continuations: list[list[int]]
 
 
+class ScoreMany(msgspec.Struct, frozen=True, tag=True):
+    """Log-likelihoods of continuations behind many prompts; answered by ScoredPrompt for each, then Computed.
+
+    Attributes:
+        prefix: ids that all prompts begin with, which are evaluated once; may be empty.
+        prompts: ids behind the prefix, at least one each.
+        continuations: ids of each, at least one; of those with one, nothing is evaluated.
+    """
+
+    id: int
+    prefix: list[int]
+    prompts: list[list[int]]
+    continuations: list[list[int]]
+
+
 class Tokenize(msgspec.Struct, frozen=True, tag=True):
     """Text to ids, without a BOS; the worker answers Tokens.
 
@@ -159,6 +174,19 @@ class Logits(msgspec.Struct, frozen=True, tag=True):
     ids: list[int]
     last: int
     memory: str
+
+
+class Bench(msgspec.Struct, frozen=True, tag=True):
+    """Time the evaluation of tokens that mean nothing, as llama-bench does; answered by Benched or Failed.
+
+    Attributes:
+        prompt_tokens: evaluated together, from an empty context.
+        generated_tokens: evaluated one by one, each with its logits, from an empty context again.
+    """
+
+    id: int
+    prompt_tokens: int
+    generated_tokens: int
 
 
 class Cancel(msgspec.Struct, frozen=True, tag=True):
@@ -320,6 +348,18 @@ class Scored(msgspec.Struct, frozen=True, tag=True):
     log_likelihoods: list[list[float]]
 
 
+class ScoredPrompt(msgspec.Struct, frozen=True, tag=True):
+    """One of many prompts: the log-likelihood of each token of each continuation behind it, in nats.
+
+    Attributes:
+        index: of the prompt in the request.
+    """
+
+    id: int
+    index: int
+    log_likelihoods: list[list[float]]
+
+
 class Tokens(msgspec.Struct, frozen=True, tag=True):
     """Token ids."""
 
@@ -335,8 +375,16 @@ class Pieced(msgspec.Struct, frozen=True, tag=True):
     ends: list[bool]
 
 
+class Benched(msgspec.Struct, frozen=True, tag=True):
+    """How many seconds the prompt tokens took, and how many those one by one; 0 for none."""
+
+    id: int
+    prompt_s: float
+    generated_s: float
+
+
 class Computed(msgspec.Struct, frozen=True, tag=True):
-    """The logits are in the shared memory, or every one of many answers is at its end."""
+    """The logits are in the shared memory, or every one of many answers or prompts is at its end."""
 
     id: int
 
@@ -357,16 +405,18 @@ Request = (
     | Answer
     | AnswerMany
     | Score
+    | ScoreMany
     | Tokenize
     | Render
     | Pieces
     | Logits
+    | Bench
     | Cancel
     | Close
 )
 Event = (
-    Loading | Loaded | Described | Warmed | Reading | Piece | Answered | Finished | Scored | Tokens | Pieced
-    | Computed | Failed
+    Loading | Loaded | Described | Warmed | Reading | Piece | Answered | Finished | Scored | ScoredPrompt | Tokens
+    | Pieced | Benched | Computed | Failed
 )  # fmt: skip
 
 

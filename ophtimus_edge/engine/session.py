@@ -10,6 +10,7 @@ import msgspec
 
 from ophtimus_edge.engine.messages import (
     Answered,
+    Benched,
     Cancel,
     Computed,
     Event,
@@ -23,6 +24,7 @@ from ophtimus_edge.engine.messages import (
     Reading,
     Request,
     Scored,
+    ScoredPrompt,
     Tokens,
     Warmed,
 )
@@ -35,8 +37,8 @@ from ophtimus_edge.models.llama3 import TEMPLATE_DATE
 from ophtimus_edge.models.store import ChosenModel, sha256_of
 from ophtimus_edge.text import sanitize
 
-Last = Answered | Computed | Failed | Pieced | Scored | Tokens | Warmed  # what ends a request
-Reply = Last | Finished | Piece | Reading
+Last = Answered | Benched | Computed | Failed | Pieced | Scored | Tokens | Warmed  # what ends a request
+Reply = Last | Finished | Piece | Reading | ScoredPrompt
 _SMALLEST_CONTEXT = 1024  # below it a load that ran out of memory is not tried again
 
 

@@ -6,7 +6,18 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from ophtimus_edge.engine.client import Died, Engine
-from ophtimus_edge.engine.messages import Answered, Finished, Loaded, Loading, Piece, Reading, Sampling, Turn
+from ophtimus_edge.engine.messages import (
+    Answered,
+    Benched,
+    Finished,
+    Loaded,
+    Loading,
+    Piece,
+    Reading,
+    Sampling,
+    ScoredPrompt,
+    Turn,
+)
 from ophtimus_edge.engine.session import Halted
 from ophtimus_edge.models.store import ChosenModel
 
@@ -73,9 +84,19 @@ class SyncEngine:
         """Log-likelihoods of texts behind a prefix."""
         return self._runner.run(self._engine.score(prefix, continuations))
 
+    def score_many(
+        self, prefix: list[int], prompts: list[list[int]], continuations: list[list[int]]
+    ) -> Iterator[ScoredPrompt]:
+        """Log-likelihoods of the same texts behind many prompts."""
+        return self._each(self._engine.score_many(prefix, prompts, continuations))
+
     def logits(self, windows: Iterable[list[int]], last: int = 1) -> Iterator["npt.NDArray[np.float32]"]:
         """Logits of windows of token ids."""
         return self._each(self._engine.logits(windows, last))
+
+    def bench(self, prompt_tokens: int, generated_tokens: int) -> Benched:
+        """Seconds that the bare evaluation of tokens takes."""
+        return self._runner.run(self._engine.bench(prompt_tokens, generated_tokens))
 
     def tokenize(self, text: str, *, special: bool = False) -> list[int]:
         """Text to token ids."""

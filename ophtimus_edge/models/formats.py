@@ -146,35 +146,38 @@ class ModelFolder(Document, kw_only=True):
         return next((entry for entry in self.levels if entry.level == level), None)
 
 
-class LevelReport(msgspec.Struct, kw_only=True):
-    """What was measured of one level; a statistic is missing where it was not measured."""
-
-    level: str
-    sha256: str
-    size_bytes: int
-    statistics: dict[str, Statistic] = {}
-
-
-class Report(Document, kw_only=True):
-    """``report.json``: quantization levels side by side, against a reference."""
-
-    model: str
-    reference: LevelReport
-    levels: list[LevelReport]
-    machine: dict[str, str] = {}
-    verdict: str = ""
-
-
 class Vote(Document, kw_only=True):
-    """One line of ``votes.jsonl``: a person's choice between two levels' answers to one question."""
+    """One line of ``votes.jsonl``: what a person found of two answers to one question, unaware of their levels.
+
+    Attributes:
+        question_id: of the question; ``question`` is its text.
+        model: the name of the model whose levels they are.
+        level_a, level_b: what was on the left, and on the right.
+        sha256_a, sha256_b: of the levels' files.
+        answer_sha256_a, answer_sha256_b: of the answers that were shown, in UTF-8.
+        seed: that the sides were shuffled with.
+        rater: how the person wants to be called; never a patient.
+        rated_at: ISO 8601 with its offset.
+        choice: which is better.
+        unsafe: the sides whose answer could harm a patient.
+        confirmed: whether "unsafe" was said again when it was asked whether it is meant.
+    """
 
     question_id: str
+    question: str = ""
     model: str
     level_a: str
     level_b: str
+    sha256_a: str = ""
+    sha256_b: str = ""
+    answer_sha256_a: str = ""
+    answer_sha256_b: str = ""
     seed: int
+    rater: str = ""
+    rated_at: str = ""
     choice: Literal["a", "b", "equal", "both_bad"]
     unsafe: list[Literal["a", "b"]] = []
+    confirmed: bool = False
     note: str = ""
 
 

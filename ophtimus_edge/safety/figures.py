@@ -18,6 +18,7 @@ finds: in a text without figures they would cost ten times as much, in one call 
 """
 
 import re
+from collections.abc import Iterator
 from functools import cache
 
 _S = "[ \t\u00a0\u2009\u202f]"
@@ -216,15 +217,19 @@ def figures(text: str) -> list[str]:
     Returns:
         Exact parts of ``text``, in its order; a figure that stands in it several times comes once.
     """
-    seen: dict[str, None] = {}
+    return list(dict.fromkeys(figure for _, figure in placed_figures(text)))
+
+
+def placed_figures(text: str) -> Iterator[tuple[int, str]]:
+    """Every figure with the place where it begins, in order; one that stands there twice comes twice."""
     figure = _figure()
     at = 0
     while begin := _BEGIN.search(text, at):
         match = figure.match(text, begin.start())
         at = match.end() if match else begin.end()
         if match and not _left_out(text, match):
-            seen.setdefault(match.group().strip())
-    return list(seen)
+            whole = match.group()
+            yield match.start() + len(whole) - len(whole.lstrip()), whole.strip()
 
 
 def _left_out(text: str, match: re.Match[str]) -> bool:

@@ -10,39 +10,24 @@ it count. Rows are numbered as an editor or a spreadsheet numbers them, so that 
 lines of JSONL from 1, rows of CSV with the header as row 1.
 """
 
-import csv
-import io
 import re
 import unicodedata
-from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import msgspec
-
-from ophtimus_edge.korean import reads_as_korean
 from ophtimus_edge.locations import specialty_folder
 from ophtimus_edge.specialties import DEFAULT_SPECIALTY
+from ophtimus_edge.specialties.question_rows import COLUMNS, OPTIONS, read_rows
 from ophtimus_edge.specialties.questions import LETTERS, ChoiceQuestion
 from ophtimus_edge.specialties.quiz_problems import QuizFileError, QuizRowError, RowProblem
 from ophtimus_edge.text import sanitize
 
-MOST_BYTES = 256 << 20  # the published sets have 30 to 60 MiB; a wrong file may be a disk image
-
-_OPTIONS = tuple(f"option_{letter.lower()}" for letter in LETTERS)
-_NEEDED = ("question", *_OPTIONS[:2], "answer")
-_COLUMNS = ", ".join(("question", *_OPTIONS, "explanation", "answer"))
-_DELIMITERS = (",", ";", "\t", "|")
 _LANGUAGES: dict[str, Literal["en", "ko"]] = {
     "en": "en", "eng": "en", "english": "en", "영어": "en",
     "ko": "ko", "kor": "ko", "korean": "ko", "한국어": "ko",
 }  # fmt: skip
 _HANGUL = re.compile("[가-힣]")
 _LETTERED = re.compile(r"\s*(?:option[\s_]*)?\(?([A-Ea-e])(?:\s*[).:]\s*(.*))?\s*", re.DOTALL | re.IGNORECASE)
-
-_decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_decode_text = msgspec.json.Decoder(str).decode
 
 
 class QuizFile(NamedTuple):
@@ -56,14 +41,6 @@ class QuizFile(NamedTuple):
     path: Path
     questions: tuple[ChoiceQuestion, ...]
     problems: tuple[QuizRowError, ...]
-
-
-class _Row(NamedTuple):
-    """A row as it stands in the file; ``problem`` says why it has no cells, where it has none."""
-
-    number: int
-    cells: dict[str, str]
-    problem: RowProblem | None = None
 
 
 def embedded_path() -> Path:
@@ -81,164 +58,51 @@ def read_quiz_file(path: Path) -> QuizFile:
         QuizFileError: the file cannot be read, is no text, lacks a column that every question needs, or
             holds no row at all.
     """
-    text = _text(path)
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    suffix = path.suffix.lower()
-    is_jsonl = suffix in {".jsonl", ".ndjson", ".json"} or (
-        suffix not in {".csv", ".tsv"} and first.lstrip().startswith("{")
-    )
-    if is_jsonl and first.lstrip().startswith("["):
-        raise QuizFileError("list", path=path)
-    unit = "line" if is_jsonl else "row"
+    unit, numbered = read_rows(path)
     questions: list[ChoiceQuestion] = []
     problems: list[QuizRowError] = []
     rows = 0
-    for row in _json_rows(text) if is_jsonl else _csv_rows(path, text, first):
+    for row in numbered:
         rows += 1
-        if "phrasings" in row.cells and not any(row.cells.get(name) for name in _OPTIONS):
+        if "phrasings" in row.cells and not any(row.cells.get(name) for name in OPTIONS):
             continue  # an essay question: the embedded file has both kinds
         try:
             if row.problem:
                 raise row.problem
-            questions.append(_question(row, f"{unit}-{row.number}"))
+            questions.append(choice_question(row.cells, f"{unit}-{row.number}"))
         except RowProblem as problem:
             problems.append(QuizRowError(path.name, unit, row.number, problem))
     if not rows:
-        raise QuizFileError("empty", path=path, columns=_COLUMNS)
+        raise QuizFileError("empty", path=path, columns=COLUMNS)
     return QuizFile(path, tuple(questions), tuple(problems))
 
 
-def _text(path: Path) -> str:
-    try:
-        if not path.is_file():
-            raise QuizFileError("folder" if path.exists() else "missing", path=path)
-        if path.stat().st_size > MOST_BYTES:
-            raise QuizFileError("large", path=path, most=MOST_BYTES >> 20)
-        content = path.read_bytes()
-    except (OSError, ValueError) as error:  # a path with a null character is a ValueError
-        raise QuizFileError(
-            "unreadable", path=path, reason=getattr(error, "strerror", "") or error
-        ) from error
-    if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise QuizFileError("workbook", path=path, columns=_COLUMNS)
-    is_utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
-    try:
-        text = content.decode("utf-16" if is_utf16 else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        korean = None if is_utf16 else _korean(content)
-        if korean is None:
-            line = content[: error.start].count(b"\n") + 1
-            raise QuizFileError("encoding", path=path, line=line) from error
-        text = korean
-    if "\0" in text:
-        raise QuizFileError("binary", path=path)
-    return text
+def choice_question(cells: dict[str, str], row_id: str) -> ChoiceQuestion:
+    """The question of a row, safe to show.
 
+    Args:
+        row_id: its id where the row has none.
 
-def _korean(content: bytes) -> str | None:
-    """The text where it is Korean in CP949."""
-    try:
-        text = content.decode("cp949")
-    except UnicodeDecodeError:
-        return None
-    return text if reads_as_korean(Counter(text)) else None
-
-
-def _json_rows(text: str) -> Iterator[_Row]:
-    for number, line in enumerate(io.StringIO(text), start=1):
-        if not line.strip():
-            continue
-        try:
-            raw = _decode_object(line)
-            cells = {name: _json_text(name, value) for name, value in raw.items()}
-        except msgspec.DecodeError as error:
-            yield _Row(number, {}, RowProblem("no_object", reason=error))
-        except RowProblem as problem:
-            yield _Row(number, {}, problem)
-        else:
-            yield _Row(number, cells)
-
-
-def _json_text(name: str, raw: msgspec.Raw) -> str:
-    """Text as itself, a number as it is written, null as nothing; what is passed over may be anything."""
-    written = bytes(raw).decode("utf-8")
-    if written == "null":
-        return ""
-    if written.startswith('"'):
-        return _decode_text(raw)
-    if written[0] in "[{tf" and name in {*_NEEDED, *_OPTIONS, "explanation"}:
-        raise RowProblem("no_text", column=name)
-    return written
-
-
-def _csv_rows(path: Path, text: str, first: str) -> Iterator[_Row]:
-    candidates = ("\t",) if path.suffix.lower() == ".tsv" else _DELIMITERS
-    delimiter = max(candidates, key=lambda sign: len(set(_header([first], sign)) & {*_NEEDED, *_OPTIONS}))
-    csv.field_size_limit((1 << 31) - 1)
-    # Strict: without it a quote that is never closed makes one cell of the rest of the file.
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    names: list[str] = []
-    number = 0
-    try:
-        for number, cells in enumerate(reader, start=1):
-            if not any(cell.strip() for cell in cells):
-                continue
-            if not names:
-                names = [_column(cell) for cell in cells]
-                _check_header(path, names)
-            elif any(cell.strip() for cell in cells[len(names) :]):
-                problem = RowProblem("cells", cells=len(cells), columns=len(names), sign=repr(delimiter))
-                yield _Row(number, {}, problem)
-            else:
-                yield _Row(number, dict(zip(names, cells, strict=False)))
-    except csv.Error as error:
-        yield _Row(number + 1, {}, RowProblem("quotes", reason=error))
-
-
-def _header(lines: list[str], delimiter: str) -> list[str]:
-    try:
-        return [_column(cell) for cell in next(csv.reader(lines, delimiter=delimiter), [])]
-    except csv.Error:
-        return []
-
-
-def _column(cell: str) -> str:
-    """A column's name however it is written: ``Option A`` is ``option_a``."""
-    return re.sub(r"[\s_-]+", "_", cell.strip().casefold())
-
-
-def _check_header(path: Path, names: list[str]) -> None:
-    missing = [name for name in _NEEDED if name not in names]
-    if missing:
-        found = sanitize(", ".join(name for name in names if name))[:200]
-        absent = ", ".join(missing)
-        raise QuizFileError("columns", path=path, missing=absent, found=found, columns=_COLUMNS)
-    twice = next((name for name in {*_NEEDED, *_OPTIONS} if names.count(name) > 1), "")
-    if twice:
-        raise QuizFileError("twice", path=path, column=twice)
-
-
-def _question(row: _Row, row_id: str) -> ChoiceQuestion:
-    cells = {name: sanitize(text).strip() for name, text in row.cells.items()}
+    Raises:
+        RowProblem: it cannot be asked.
+    """
+    cells = {name: sanitize(text).strip() for name, text in cells.items()}
     question, answer = cells.get("question", ""), cells.get("answer", "")
     if not question:
         raise RowProblem("no_question")
-    columns = [cells.get(name, "") for name in _OPTIONS]
+    columns = [cells.get(name, "") for name in OPTIONS]
     options = [option for option in columns if option]
     if len(options) < 2:
         raise RowProblem("few_options")
     if options != columns[: len(options)]:
-        raise RowProblem("gap", column=_OPTIONS[columns.index("")])
+        raise RowProblem("gap", column=OPTIONS[columns.index("")])
     if len({_folded(option) for option in options}) < len(options) and len(set(options)) < len(options):
         raise RowProblem("same_options")
     right = _right(answer, cells.get("answer_text", ""), options)
-    language = cells.get("language", "").casefold()
-    if language and language not in _LANGUAGES:
-        raise RowProblem("language", language=language[:40])
-    guessed: Literal["en", "ko"] = "ko" if _HANGUL.search(question) else "en"
+    language = language_of(cells.get("language", ""), question)
     return ChoiceQuestion(
         id=cells.get("id") or row_id,
-        language=_LANGUAGES.get(language, guessed),
+        language=language,
         topic=cells.get("topic", ""),
         question=question,
         answer=options[right],
@@ -252,6 +116,18 @@ def _question(row: _Row, row_id: str) -> ChoiceQuestion:
         option_e=columns[4],
         explanation=cells.get("explanation", ""),
     )
+
+
+def language_of(written: str, question: str) -> Literal["en", "ko"]:
+    """The language of a question: as its row says, else Korean where it has a syllable of it.
+
+    Raises:
+        RowProblem: the row names another language.
+    """
+    named = written.casefold()
+    if named and named not in _LANGUAGES:
+        raise RowProblem("language", language=named[:40])
+    return _LANGUAGES.get(named, "ko" if _HANGUL.search(question) else "en")
 
 
 def _right(answer: str, answer_text: str, options: list[str]) -> int:

@@ -6,6 +6,7 @@ language; the English sentences stand here, beside the reading that finds them.
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import ClassVar
 
 from ophtimus_edge.errors import TrainingDataError
 
@@ -72,10 +73,13 @@ class QuizFileError(TrainingDataError):
     Attributes:
         problem: its name in :data:`FILES`.
         values: what the sentences are filled in with.
+        sentences: every problem, by name; other readers have more of them.
     """
 
+    sentences: ClassVar[Mapping[str, tuple[str, str]]] = FILES
+
     def __init__(self, problem: str, **values: object) -> None:
-        message, hint = (sentence.format(**values) for sentence in FILES[problem])
+        message, hint = (sentence.format(**values) for sentence in self.sentences[problem])
         super().__init__(message, hint)
         self.problem = problem
         self.values = values
@@ -89,10 +93,13 @@ class QuizRowError(TrainingDataError):
         number: as an editor or a spreadsheet numbers it.
         problem: its name in :data:`ROWS`.
         values: what the sentences are filled in with.
+        sentences: every problem, by name; other readers have more of them.
     """
 
+    sentences: ClassVar[Mapping[str, tuple[str, str]]] = ROWS
+
     def __init__(self, file: str, unit: str, number: int, problem: "RowProblem") -> None:
-        message, hint = (sentence.format(**problem.values) for sentence in ROWS[problem.name])
+        message, hint = (sentence.format(**problem.values) for sentence in self.sentences[problem.name])
         super().__init__(f"{file}, {unit} {number}: {message}", f"{hint} {_KEPT}")
         self.unit = unit
         self.number = number

@@ -12,7 +12,11 @@ from conftest import ROOT
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 FOLDERS = {
-    "ophtimus_edge": (ROOT / "ophtimus_edge", []),
+    # pyarrow reads Parquet, and the [essay] extra scores essays, where they are installed; else an error says so.
+    "ophtimus_edge": (
+        ROOT / "ophtimus_edge",
+        [*(one for one in EXTRAS["convert"] if "pyarrow" in one), *EXTRAS["essay"]],
+    ),
     "ophtimus_tui": (ROOT / "tui" / "ophtimus_tui", EXTRAS["tui"]),
     "ophtimus_convert": (ROOT / "convert" / "ophtimus_convert", EXTRAS["convert"]),
     "ophtimus_training": (ROOT / "training" / "ophtimus_training", EXTRAS["training"]),

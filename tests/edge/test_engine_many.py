@@ -90,6 +90,77 @@ async def test_scores_are_the_log_probabilities_of_the_logits(tiny_model: Path) 
     assert scores[:-1] == again
 
 
+LETTERS = ("A", "B", " C", "The optic nerve is damaged", "한국어")
+
+
+async def test_many_prompts_have_the_scores_that_each_has_alone(tiny_model: Path) -> None:
+    """More prompts than sequences, longer ones than a batch holds, continuations of one token and of several."""
+    async with Engine() as engine:
+        await engine.load(store.choose(str(tiny_model), "BF16"), sequences=3)
+        prompts = [await engine.render(turns) for turns in QUESTIONS]
+        shared = await engine.warm(SYSTEM.text)
+        assert all(prompt[:shared] == prompts[0][:shared] for prompt in prompts)
+        prompts.insert(2, [*prompts[0][:shared], *[7, 8, 9] * 120])
+        options = [await engine.tokenize(text) for text in LETTERS]
+        assert {len(option) for option in options} > {1}
+        alone = [await engine.score(prompt, options) for prompt in prompts]
+        for start in (0, shared):
+            behind = [prompt[start:] for prompt in prompts]
+            found = [one async for one in engine.score_many(prompts[0][:start], behind, options)]
+            assert [one.index for one in found] == list(range(len(prompts)))
+            for one, expected in zip(found, alone, strict=True):
+                assert [len(scores) for scores in one.log_likelihoods] == [len(option) for option in options]
+                for scores, wanted in zip(one.log_likelihoods, expected, strict=True):
+                    np.testing.assert_allclose(scores, wanted, atol=0.02)
+        assert await engine.score(prompts[0], options) == alone[0]
+
+
+async def test_the_same_prompts_have_the_same_scores_to_the_last_bit(tiny_model: Path) -> None:
+    async with Engine() as engine:
+        await engine.load(store.choose(str(tiny_model)), sequences=4)
+        prompts = [await engine.render(turns) for turns in QUESTIONS]
+        options = [await engine.tokenize(text) for text in LETTERS]
+        first = [one.log_likelihoods async for one in engine.score_many([], prompts, options)]
+        await collect(engine, QUESTION, 6)
+        assert [one async for one in engine.score_many(prompts[0][:9], [prompts[3][9:]], options)]
+        again = [one.log_likelihoods async for one in engine.score_many([], prompts, options)]
+    assert again == first
+
+
+async def test_prompts_that_cannot_be_scored_are_refused_and_the_engine_goes_on(tiny_model: Path) -> None:
+    async with Engine() as engine:
+        await engine.load(store.choose(str(tiny_model)))
+        with pytest.raises(UsageError, match="loaded for many"):
+            async for _ in engine.score_many([1], [[2]], [[3]]):
+                raise AssertionError
+        await engine.load(store.choose(str(tiny_model)), sequences=2)
+        refused = {
+            "do not fit the context": ([1], [[2] * 511], [[3]]),
+            "is empty": ([1], [[2], []], [[3]]),
+            "or a continuation is empty": ([1], [[2]], [[3], []]),
+            "there is no token": ([1], [[2], [1 << 20]], [[3]]),
+            "there is no token -1": ([1], [[2]], [[-1]]),
+        }
+        for match, asked in refused.items():
+            with pytest.raises((EngineError, UsageError), match=match):
+                async for _ in engine.score_many(*asked):
+                    raise AssertionError
+        fits = [one async for one in engine.score_many([1], [[2] * 510], [[3]])]
+        assert [len(one.log_likelihoods) for one in fits] == [1]
+
+
+async def test_scores_that_nobody_waits_for_are_stopped(tiny_model: Path) -> None:
+    async with Engine() as engine:
+        await engine.load(store.choose(str(tiny_model)), sequences=4)
+        events = engine.score_many([1], [[2] * 400] * 4000, [[3]])  # minutes
+        async for one in events:
+            assert one.index == 0
+            break
+        await events.aclose()
+        async with asyncio.timeout(10):
+            assert len([one async for one in engine.score_many([1], [[2], [4]], [[3]])]) == 2
+
+
 async def test_windows_come_one_at_a_time_in_one_shared_memory(tiny_model: Path) -> None:
     async with Engine() as engine:
         await engine.load(store.choose(str(tiny_model), "BF16"))

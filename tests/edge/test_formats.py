@@ -6,9 +6,7 @@ import pytest
 from ophtimus_edge.errors import FormatVersionError, InvalidModelError
 from ophtimus_edge.models.formats import (
     Level,
-    LevelReport,
     ModelFolder,
-    Report,
     Source,
     Statistic,
     Verdict,
@@ -18,6 +16,7 @@ from ophtimus_edge.models.formats import (
     read_model_folder,
     write_model_folder,
 )
+from ophtimus_edge.models.report import CriticalReport, LevelReport, Report
 
 
 def folder_named(file: str = "m-Q8_0.gguf") -> ModelFolder:
@@ -43,10 +42,16 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     [
         Report(
             model="m",
-            reference=LevelReport(level="BF16", sha256="a", size_bytes=2),
+            reference=LevelReport(level="BF16", file="m-BF16.gguf", sha256="a", size_bytes=2),
             levels=[
                 LevelReport(
-                    level="Q8_0", sha256="b", size_bytes=1, statistics={"kl": Statistic(0.1, 0.0, 0.2)}
+                    level="Q8_0",
+                    file="m-Q8_0.gguf",
+                    sha256="b",
+                    size_bytes=1,
+                    critical=CriticalReport(
+                        answers=1, affected=Statistic(0.0, 0.0, 0.8), counts={"eye": 0}, differences=[]
+                    ),
                 )
             ],
         ),

@@ -37,3 +37,15 @@ def test_the_app_does_not_import_llama_cpp() -> None:
     loaded = modules_after("import ophtimus_tui.app, ophtimus_tui.screens.chat")
     assert "textual" in loaded
     assert not loaded & {"llama_cpp", "torch", "transformers", "numpy"}
+
+
+def test_essay_answers_are_scored_without_loading_the_packages_before() -> None:
+    """They take seconds: whoever asks, reads a report or looks scores up does without them."""
+    packages = {"nltk", "rouge_score", "sacrebleu", "sentence_transformers", "torch", "transformers"}
+    loaded = modules_after(
+        "import ophtimus_edge.cli, ophtimus_edge.specialties.published\n"
+        "from ophtimus_edge.compare.essay import answering, metrics, pieces, scoring, similarity, summary"
+    )
+    assert "ophtimus_edge" in loaded
+    assert not loaded & packages
+    assert not modules_after("import ophtimus_edge.compare.embedding") & packages

@@ -10,9 +10,10 @@ from ophtimus_edge.errors import EngineError, InvalidModelError, OphtimusError
 from ophtimus_tui.error_texts import key_of, said, said_again
 from ophtimus_tui.texts import LANGUAGES, Texts
 
-# Met at the command line only, by those who convert and train.
+# Met at the command line only, by those who convert, train and compare.
 NOT_IN_THE_APP = {
     "ConversionError", "HubError", "ConversionInterruptedError", "AdapterError", "RecipeError",
+    "StatisticsError", "OtherVocabularyError", "TextTooShortError", "CalibrationTextError",
 }  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from ophtimus_edge.models.store import ChosenModel
 from ophtimus_edge.specialties import roles
 from ophtimus_tui import people_commands, quitting, themes
 from ophtimus_tui.error_texts import said
-from ophtimus_tui.keys import CHAT, COMMANDS, EVERYWHERE, MODELS, QUIZ, TALK_LIST
+from ophtimus_tui.keys import BLIND_TEST, CHAT, COMMANDS, EVERYWHERE, MODELS, QUIZ, TALK_LIST
 from ophtimus_tui.notes import Notes
 from ophtimus_tui.people import People
 from ophtimus_tui.screens.chat import ChatScreen
@@ -74,6 +74,7 @@ class OphtimusApp(App[None]):
         self._model = model
         self.notes = Notes(self)
         self._warned = False  # that something would be lost
+        self._raters: dict[str, str] = {}  # who voted last in a blind test, by the history that was open
         self.people = People(self, keeps=self._keeps_settings)
         self.chat = self._new_chat()
         for theme in themes.THEMES:
@@ -200,6 +201,8 @@ class OphtimusApp(App[None]):
                 )
         if chatting:
             yield SystemCommand(self.texts("keys.quiz"), "", self.action_quiz)
+            yield SystemCommand(self.texts("keys.blind_test"), "", self.action_blind_test)
+            yield SystemCommand(self.texts("keys.report"), "", self.action_report)
             for sentence, command in people_commands.commands(self.people):
                 yield SystemCommand(self.texts(sentence), "", partial(self._do, command))
 
@@ -253,7 +256,7 @@ class OphtimusApp(App[None]):
 
         sections = {
             "help.keys_title": CHAT, "help.list_title": TALK_LIST, "help.commands_title": COMMANDS,
-            "help.models_title": MODELS, "help.quiz_title": QUIZ,
+            "help.models_title": MODELS, "help.quiz_title": QUIZ, "help.blind_title": BLIND_TEST,
         }  # fmt: skip
         self.push_screen(HelpScreen(self.texts, sections))
 
@@ -296,6 +299,29 @@ class OphtimusApp(App[None]):
         from ophtimus_tui.screens.quiz import QuizScreen
 
         self.push_screen(QuizScreen(self.texts))
+
+    @work
+    async def action_blind_test(self) -> None:
+        """Vote on two levels' answers without knowing which is whose."""
+        from ophtimus_tui.screens.blind_test import BlindTestScreen
+
+        whose = self.people.opened.profile.id if self.people.opened else ""
+        screen = BlindTestScreen(
+            self.texts,
+            self.chat.model,
+            rater=self._raters.get(whose, ""),
+            make_room=self.chat.rest,
+            give_back=self.chat.wake,
+        )
+        await self.push_screen_wait(screen)
+        self._raters[whose] = screen.rater
+
+    @work
+    async def action_report(self) -> None:
+        """Look at what a comparison of levels found."""
+        from ophtimus_tui.screens.report import open_report
+
+        await open_report(self, self.texts)
 
     def on_quiz_screen_ask_model(self, event: "QuizScreen.AskModel") -> None:
         """Put a quiz question into the question box; the quiz waits underneath."""

@@ -103,3 +103,22 @@ QUIZ: tuple[Key, ...] = (
     Key("pagedown", "scroll(1)", "help.quiz_page_down"),
     Key("escape", "leave", "help.quiz_leave"),
 )
+
+BLIND_TEST: tuple[Key, ...] = (
+    Key("1", "vote('a')", "help.blind_a"),
+    Key("2", "vote('b')", "help.blind_b"),
+    Key("3", "vote('equal')", "help.blind_equal"),
+    Key("4", "vote('both_bad')", "help.blind_both_bad"),
+    Key("5", "unsafe('a')", "help.blind_unsafe_a"),
+    Key("6", "unsafe('b')", "help.blind_unsafe_b"),
+    Key("f6", "note", "help.blind_note"),
+    Key("left", "move(-1)", "help.blind_before"),
+    Key("right", "move(1)", "help.blind_after"),
+    Key("tab", "turn(1)", "help.blind_turn"),
+    Key("shift+tab", "turn(-1)", "help.blind_turn_back"),
+    Key("up,down", "", "help.blind_scroll"),
+    Key("ctrl+r", "raw", "help.blind_raw"),
+    Key("enter", "result", "help.blind_result"),
+    Key("escape", "leave", "help.blind_leave"),
+)
+"""The keys of the votes of a blind test."""

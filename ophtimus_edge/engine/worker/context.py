@@ -158,13 +158,17 @@ class Context:
             batch.logits[place] = entry.wanted
         self._decode(batch)
 
+    def wait(self) -> None:
+        """Wait until everything is computed: a graphics card goes on behind llama_decode's back."""
+        llama_cpp.llama_synchronize(self.handle)
+
     def share(self, sequence: int) -> None:
         """Begin a sequence with the tokens that sequence 0 has."""
         llama_cpp.llama_memory_seq_cp(self._memory, 0, sequence, -1, -1)
 
-    def forget(self, sequence: int) -> None:
-        """Forget a sequence other than 0."""
-        llama_cpp.llama_memory_seq_rm(self._memory, sequence, -1, -1)
+    def forget(self, sequence: int, behind: int = -1) -> None:
+        """Forget a sequence other than 0, from a position on."""
+        llama_cpp.llama_memory_seq_rm(self._memory, sequence, behind, -1)
 
     def logits(self, place: int = -1) -> npt.NDArray[np.float32]:
         """The logits of a token of the last batch, shape (vocabulary,); valid until the next batch."""

@@ -26,7 +26,7 @@ def score(request: Score, context: Context) -> list[list[float]]:
     if not request.prefix or longest > context.tokens:
         raise DecodeError(f"{longest} tokens do not fit the context of {context.tokens}")
     context.read(request.prefix)
-    first = _log_softmax(context.logits())
+    first = log_softmax(context.logits())
     scores = []
     for continuation in request.continuations:
         found = [float(first[token]) for token in continuation[:1]]
@@ -35,7 +35,7 @@ def score(request: Score, context: Context) -> list[list[float]]:
             behind = len(request.prefix) + start
             context.evaluate_batch([Entry(token, behind + at, 0, True) for at, token in enumerate(part)])
             targets = continuation[start + 1 :]
-            found += [float(_log_softmax(context.logits(at))[targets[at]]) for at in range(len(part))]
+            found += [float(log_softmax(context.logits(at))[targets[at]]) for at in range(len(part))]
         scores.append(found)
         context.roll_back(len(request.prefix))
     return scores
@@ -76,8 +76,8 @@ def _evaluate_window(ids: list[int], context: Context, into: npt.NDArray[np.floa
         context.clear()
 
 
-def _log_softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """Shape (vocabulary,), in nats; in float64, as the differences between options can be small."""
+def log_softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Probabilities of shape (vocabulary,), in nats; in float64, as the differences between options can be small."""
     wide = logits.astype(np.float64)
     wide -= wide.max()
     result: npt.NDArray[np.float64] = wide - np.log(np.exp(wide).sum())

@@ -5,6 +5,7 @@ import time
 from ophtimus_edge.engine.messages import (
     Answer,
     AnswerMany,
+    Bench,
     Close,
     Computed,
     Describe,
@@ -21,6 +22,7 @@ from ophtimus_edge.engine.messages import (
     Request,
     Score,
     Scored,
+    ScoreMany,
     Tokenize,
     Tokens,
     Warm,
@@ -28,6 +30,7 @@ from ophtimus_edge.engine.messages import (
 )
 from ophtimus_edge.engine.worker import devices
 from ophtimus_edge.engine.worker.answering import UnanswerableError, answer, warm
+from ophtimus_edge.engine.worker.benching import bench
 from ophtimus_edge.engine.worker.channel import Channel
 from ophtimus_edge.engine.worker.context import SLICE, Context, DecodeError, StoppedError
 from ophtimus_edge.engine.worker.interrupt import Interrupt
@@ -35,8 +38,9 @@ from ophtimus_edge.engine.worker.many import answer_many
 from ophtimus_edge.engine.worker.model import LoadError, LoadStoppedError, Model
 from ophtimus_edge.engine.worker.prompt import ChatTemplate, TemplateError
 from ophtimus_edge.engine.worker.scoring import score, write_logits
+from ophtimus_edge.engine.worker.scoring_many import score_many
 
-_Asked = Warm | Answer | AnswerMany | Score | Tokenize | Render | Pieces | Logits
+_Asked = Warm | Answer | AnswerMany | Score | ScoreMany | Tokenize | Render | Pieces | Logits | Bench
 
 
 class Server:
@@ -215,8 +219,13 @@ class Server:
         if isinstance(request, AnswerMany):
             answer_many(request, model, self._context, self._template, self._channel)
             return Computed(request.id)
+        if isinstance(request, ScoreMany):
+            score_many(request, self._context, self._channel)
+            return Computed(request.id)
         if isinstance(request, Score):
             return Scored(request.id, score(request, self._context))
+        if isinstance(request, Bench):
+            return bench(request, model, self._context)
         return Warmed(request.id, warm(request.system, model, self._context, self._template))
 
 
@@ -231,6 +240,11 @@ def _check_ids(request: _Asked, vocabulary: int) -> None:
         ids = request.ids
     elif isinstance(request, Score):
         ids = [*request.prefix, *(token for each in request.continuations for token in each)]
+    elif isinstance(request, ScoreMany):
+        ids = [
+            *request.prefix,
+            *(token for each in (*request.prompts, *request.continuations) for token in each),
+        ]
     elif isinstance(request, Answer | Render):
         ids = [token for turn in request.turns for token in turn.ids]
     elif isinstance(request, AnswerMany):

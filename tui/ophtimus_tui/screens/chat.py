@@ -234,6 +234,20 @@ class ChatScreen(TalkCommands):
         self._show_state(self._texts("chat.loading", percent=0))
         self._serve(model)
 
+    async def rest(self) -> bool:
+        """End the model's process, for something else that needs its memory; false where it is at work."""
+        if self.serving.unfinished:
+            return False
+        self.workers.cancel_group(self, "serve")
+        await self.serving.ended()
+        await self.serving.engine.close()
+        return True
+
+    def wake(self) -> None:
+        """Load the model again after a rest."""
+        if self.is_running:
+            self.open_model(self.model)
+
     @work(exclusive=True, group="serve")
     async def _serve(self, model: ChosenModel) -> None:
         await self.serving.serve(model)

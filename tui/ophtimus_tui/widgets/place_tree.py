@@ -188,6 +188,13 @@ def question_files(entry: "os.DirEntry[str]") -> Entry | None:
     return _file(entry, ".jsonl", ".csv", ".tsv", ".ndjson")
 
 
+def reports(entry: "os.DirEntry[str]") -> Entry | None:
+    """Files that may be the report of a comparison."""
+    if entry.is_dir():
+        return Entry(Path(entry.path), "folder")
+    return _file(entry, ".json")
+
+
 def _file(entry: "os.DirEntry[str]", *endings: str) -> Entry | None:
     if entry.name.lower().endswith(endings) and entry.is_file():
         return Entry(Path(entry.path), "file", entry.stat().st_size)

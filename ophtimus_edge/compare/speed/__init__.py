@@ -1,0 +1,1 @@
+"""How fast each level is here and what it takes: measured in alternation, by llama-bench's method."""
