@@ -17,6 +17,8 @@ from ophtimus_edge.models.formats import Licence, read_model_folder, write_model
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+for _size in ("COLUMNS", "LINES"):  # of whoever runs the tests; a terminal of a test has its own
+    os.environ.pop(_size, None)
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent

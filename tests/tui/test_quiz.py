@@ -239,9 +239,11 @@ async def test_long_texts_wrap_and_every_word_can_be_reached(tmp_path: Path, siz
                 seen += " " + shown(app)
                 before = body.scroll_y
                 await pilot.press("pagedown")
-                for _ in range(10):  # one is not always enough on a busy machine
-                    await pilot.pause(0.02)
-                if body.scroll_y == before:
+                for _ in range(60):  # a busy machine may take seconds to lay out what it scrolls
+                    await pilot.pause(0.05)
+                    if body.scroll_y != before:
+                        break
+                else:
                     return seen
 
         seen = await read("q0 ")

@@ -9,7 +9,8 @@ from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from ophtimus_edge.errors import FormatVersionError, ReportFileError
+from ophtimus_edge.compare.report.files import read_report
+from ophtimus_edge.errors import FormatVersionError, ReportError
 from ophtimus_edge.models.formats import Statistic, encode
 from ophtimus_edge.models.report import (
     DivergenceReport,
@@ -21,7 +22,6 @@ from ophtimus_edge.models.report import (
     UnsafeVote,
     VerdictReport,
     VotesReport,
-    read_report,
 )
 from ophtimus_tui import local_pages
 from ophtimus_tui.report_words import page
@@ -108,9 +108,9 @@ def test_a_report_is_read_and_what_is_none_is_refused_by_name(path: Path, tmp_pa
     other = tmp_path / "other.json"
     for bad in (b"{", b"[]", b"{}", b"\xff\xfe"):
         other.write_bytes(bad)
-        with pytest.raises(ReportFileError, match=r"other\.json"):
+        with pytest.raises(ReportError, match=r"other\.json"):
             read_report(other)
-    with pytest.raises(ReportFileError, match="cannot be read"):
+    with pytest.raises(ReportError, match="cannot be read"):
         read_report(tmp_path / "missing.json")
     other.write_bytes(encode(report(schema_version=2)))
     with pytest.raises(FormatVersionError):
