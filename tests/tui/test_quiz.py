@@ -253,6 +253,9 @@ async def test_long_texts_wrap_and_every_word_can_be_reached(tmp_path: Path, siz
         await pilot.press(right_digit(app))
         await until(lambda: app.quiz._state == "marked")
         seen = await read("✓ Right.")
+        for _ in range(10):  # what is below may be laid out only after the first page was read
+            if "e119" not in seen.split():
+                seen += await read("")
         assert set(long("e").split()) <= set(seen.split())
         assert "Not reviewed by a physician." in " ".join(seen.split())
         assert app.quiz._body.max_scroll_x == 0
