@@ -5,15 +5,27 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PACKAGES := pyproject.toml constraints.txt
+# Programs that some tests use: a browser opens a comparison's page, strace sees what reaches the disk.
+TOOLS := chromium strace
 
-.PHONY: run test check bench faults demo-model clean
+.PHONY: run test tools check bench faults demo-model clean
 
 run: $(VENV)/.run
 	@$(BIN)/ophtimus
 
 # Much of a test is waiting: several processes share the cores.
-test: $(VENV)/.test check
+test: $(VENV)/.test tools check
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
+
+tools:
+	@missing=; for tool in $(TOOLS); do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing$$missing from Debian, for the tests."; \
+		if apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install \
+			--no-install-recommends $$missing > /dev/null; then exit 0; fi; \
+	fi; \
+	echo "make: tests that need$$missing are left out (Debian: apt install$$missing)."
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .
