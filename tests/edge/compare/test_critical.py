@@ -56,13 +56,14 @@ def test_the_pairs_that_it_was_made_with() -> None:
 
 
 def test_pairs_that_it_was_not_made_with() -> None:
-    # 13 of 14 differences are found. Of 11 answers that say the same in quite other words, 5 are listed for a
-    # person all the same. At first it was 6: one of them was mended, moved to the others, and replaced here by
-    # a pair written before it was tried. Better is welcome: then the counts here go down.
-    assert sum(len(pair.differs) for pair in UNSEEN) == 14
-    assert sum(not pair.differs for pair in UNSEEN) == 11
+    # The first 24 pairs: 13 of 14 differences are found, and of 11 answers that say the same in quite other words,
+    # 5 are listed for a person all the same. Of the 60 pairs of an audit, 37 of 38 differences are missed and 14 made
+    # up. Of 28 further pairs, written before any of this was mended, 9 of 17 are missed and 5 made up. Better is
+    # welcome: then the counts here go down.
+    assert sum(len(pair.differs) for pair in UNSEEN) == 69
+    assert sum(not pair.differs for pair in UNSEEN) == 45
     missed, false = errors(UNSEEN)
-    assert (len(missed), len(false)) == (1, 5), (missed, false)
+    assert (len(missed), len(false)) == (47, 24), (missed, false)
 
 
 @pytest.mark.parametrize("pair", [*PAIRS, *UNSEEN], ids=lambda pair: pair.id)
