@@ -112,12 +112,13 @@ _WORD_UNIT = (
     "teaspoons?|times|fold|"
     "percent|per ?cent|%|thirds?|quarters?|fifths?|tenths?|disc diameters?"
 )
+# Words stand in capitals at the beginning of a sentence: "Two tablets daily."
 _IN_WORDS = (
-    f"(?<![A-Za-z])(?:(?:{_WORDS})(?:{_S}|-)(?:a{_S}|an{_S}|"
+    f"(?i:(?<![A-Za-z])(?:(?:{_WORDS})(?:{_S}|-)(?:a{_S}|an{_S}|"
     f"of{_S}a{_S})?(?:{_WORD_UNIT})(?![A-Za-z])"
     f"|an?{_S}(?:hour|minute|week|month|year|third|quarter|tablet|capsule|single{_S}dose|"
     f"day)(?![A-Za-z]))"
-    f"(?:{_S}(?:a|per|each|every){_S}(?:day|night|hour|week|month|year)(?![A-Za-z]))?"
+    f"(?:{_S}(?:a|per|each|every){_S}(?:day|night|hour|week|month|year)(?![A-Za-z]))?)"
 )
 _SINO = (
     "(?<![가-힣])[일이삼사오육칠팔구십백천만영점]{1,8}"
@@ -135,7 +136,7 @@ _IN_KOREAN = (
 _PERIOD = "(?:second|minute|hour|day|night|morning|evening|week|month|year)"
 _OFTEN = (
     # twice a day, three times daily, 4 times/day, 4x daily
-    f"(?<![A-Za-z])(?:once|twice|thrice|(?:{_WORDS}|{_NUMBER}){_S}times|"
+    f"(?i:(?<![A-Za-z])(?:once|twice|thrice|(?:{_WORDS}|{_NUMBER}){_S}times|"
     f"{_NUMBER}{_S}?[x×](?![A-Za-z0-9]))"
     f"(?:{_S}(?:a|per|each|every|in{_S}a){_S}{_PERIOD}(?![A-Za-z])|{_S}?/{_S}?(?:day|d|wk|"
     f"week)(?![A-Za-z])"
@@ -154,10 +155,12 @@ _OFTEN = (
     # q4h, q 2-4 h, q.4.h., qhs, b.i.d., bid, tds
     f"|(?<![A-Za-z])q\\.?{_S}?[0-9]{{1,2}}(?:{_S}?[-–~]{_S}?[0-9]{{1,2}})?\\.?{_S}?(?:hours?|"
     f"hrs?|h|days?|d|min|weeks?|wks?|w|months?|mo)(?![A-Za-z])"
+    # In capitals, "O.D." is an eye.
     "|(?<![A-Za-z])(?:b\\.i\\.d|t\\.i\\.d|q\\.i\\.d|q\\.d\\.s|t\\.d\\.s|q\\.o\\.d|q\\.h\\.s|"
-    "q\\.d|q\\.h|q\\.a\\.m|q\\.p\\.m|p\\.r\\.n|h\\.s|b\\.d|o\\.d)(?:\\.|(?![A-Za-z]))"
-    "|(?<![A-Za-z])(?:bid|tid|qid|qod|qhs|qam|qpm|qd|qds|tds|prn|BID|TID|QID|QOD|QHS|QD|QDS|TDS|"
-    "PRN|bd|qh)(?![A-Za-z])"
+    "q\\.d|q\\.h|q\\.a\\.m|q\\.p\\.m|p\\.r\\.n|h\\.s|b\\.d|(?-i:o\\.d))(?:\\.|(?![A-Za-z]))"
+    "|(?<![A-Za-z])(?:bid|tid|qid|qod|qhs|qam|qpm|qd|qds|tds|prn|bd|qh|hs)(?![A-Za-z])"
+    # "Behçet disease (BD)" and its patients are no dose.
+    f"(?<!disease{_S}\\(bd)(?!{_S}(?:patients?|uveitis)(?![A-Za-z])))"
 )
 _KOREAN_AMOUNT = f"(?:{_NUMBER}|{_COUNT})"
 _KOREAN_OFTEN = (
@@ -220,16 +223,38 @@ def figures(text: str) -> list[str]:
     return list(dict.fromkeys(figure for _, figure in placed_figures(text)))
 
 
-def placed_figures(text: str) -> Iterator[tuple[int, str]]:
-    """Every figure with the place where it begins, in order; one that stands there twice comes twice."""
+def placed_figures(text: str, *, ages: bool = False) -> Iterator[tuple[int, str]]:
+    """Every figure with the place where it begins, in order; one that stands there twice comes twice.
+
+    Args:
+        ages: also the ages of people, "2세" and "2-year-old": a limit of age is no figure to check beside an
+            answer, but where two answers differ in one, it is a difference.
+    """
     figure = _figure()
     at = 0
     while begin := _BEGIN.search(text, at):
         match = figure.match(text, begin.start())
         at = match.end() if match else begin.end()
-        if match and not _left_out(text, match):
-            whole = match.group()
+        if not match:
+            continue
+        age = _age(text, match)
+        if (ages and age is not None) or (age is None and not _left_out(text, match)):
+            whole = match.group() + (age or "")
+            at = match.start() + len(whole)
             yield match.start() + len(whole) - len(whole.lstrip()), whole.strip()
+
+
+def _age(text: str, match: re.Match[str]) -> str | None:
+    """What stands behind a number that is an age and belongs to it, "세" or "-year-old"; None for no age."""
+    start, end = match.span()
+    number, unit = match["number"], match["unit"]
+    if number is None:
+        return None
+    after = text[end : end + _LONGEST_CONTEXT]
+    if behind := (_AGE_AFTER_UNIT if unit else _AGE_AFTER).match(after):
+        return behind.group()
+    before = text[max(0, start - _LONGEST_CONTEXT) : start]
+    return "" if _AGE_BEFORE.search(before) and (unit is None or _AGE_UNIT.fullmatch(unit)) else None
 
 
 def _left_out(text: str, match: re.Match[str]) -> bool:
@@ -240,10 +265,6 @@ def _left_out(text: str, match: re.Match[str]) -> bool:
     before = text[max(0, start - _LONGEST_CONTEXT) : start]
     after = text[end : end + _LONGEST_CONTEXT]
     unit = match["unit"]
-    if (_AGE_AFTER_UNIT if unit else _AGE_AFTER).match(after):
-        return True
-    if _AGE_BEFORE.search(before) and (unit is None or _AGE_UNIT.fullmatch(unit)):
-        return True
     if unit:
         return unit.strip() == "년" and bool(_YEAR.fullmatch(number))
     if _DATE.fullmatch(number) or (_YEAR.fullmatch(number) and _BEFORE_YEAR.search(before)):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ophtimus_edge.safety.figures import figures
+from ophtimus_edge.safety.figures import figures, placed_figures
 
 CASES = [
     ("timolol 0.5 % twice a day", ["0.5 %", "twice a day"]),
@@ -78,6 +78,15 @@ CASES = [
     ("aged 50 mg", ["50 mg"]),
     ("60mg/day x3", ["60mg/day", "3"]),
     ("1.5 mg\n2.5 mg", ["1.5 mg", "2.5 mg"]),
+    ("Two tablets daily.", ["Two tablets", "daily"]),
+    ("Hourly at first. Daily later.", ["Hourly", "Daily"]),
+    ("Every hour, then Every 2 Days", ["Every hour", "Every 2 Days"]),
+    ("Timolol BD. Latanoprost HS.", ["BD", "HS"]),
+    ("timolol (BD), B.I.D., Q4H, Prn", ["BD", "B.I.D.", "Q4H", "Prn"]),
+    (
+        "At bedtime: Half a tablet. Twice a Week: Ten drops.",
+        ["At bedtime", "Half a tablet", "Twice a Week", "Ten drops"],
+    ),
 ]
 
 LEFT_OUT = [
@@ -96,6 +105,9 @@ LEFT_OUT = [
     "제3뇌신경",
     "once the pressure falls",
     "daily life",
+    "Daily life goes on. Once it is calm, stop.",
+    "OD and O.D. are the right eye, OS and O.S. the left one",
+    "Behçet disease (BD): in BD patients",
     "다시 한번 확인",
     "세정제로 닦고 주의한다",
     "No figures at all.",
@@ -106,6 +118,21 @@ LEFT_OUT = [
 @pytest.mark.parametrize(("text", "expected"), CASES)
 def test_the_figures_of_an_answer_are_listed_as_they_stand(text: str, expected: list[str]) -> None:
     assert figures(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2세 미만", ["2세"]),
+        ("생후 6개월, 만 12살", ["6개월", "12살"]),
+        ("a 2-year-old girl, 3 years old", ["2-year-old", "3 years old"]),
+        ("aged 50, from the age of 12 years of age", ["50", "12 years of age"]),
+        ("aged 50 mg, type 2 diabetes, 제3뇌신경", ["50 mg"]),
+    ],
+)
+def test_ages_are_listed_where_they_are_asked_for(text: str, expected: list[str]) -> None:
+    assert [figure for _, figure in placed_figures(text, ages=True)] == expected
+    assert not {"2세", "12살", "2-year-old", "50"} & set(figures(text))
 
 
 @pytest.mark.parametrize("text", LEFT_OUT)

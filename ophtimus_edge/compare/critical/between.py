@@ -11,7 +11,8 @@ What is compared, and how:
 - **eyes**: right, left, both, one, as a set; and whether right and left changed places;
 - **negations**: for each clause that denies or forbids, whether the clause of the other text that speaks of the
   same denies or forbids too; a prohibition that the other text leaves out whole is not found;
-- **drugs**, as a set: a text that names one again says nothing new.
+- **drugs**, as a set: a text that names one again says nothing new. A trade name is its substances; two trade
+  names of one substance differ, since they may be drops of another strength, or an implant.
 """
 
 from collections import Counter
@@ -41,8 +42,8 @@ def critical_differences(
     drugs = list(named_drugs(reference, specialty)), list(named_drugs(answer, specialty))
     found = [
         *figure_differences(reference, answer, *drugs),
-        *eye_differences(reference, answer),
-        *negation_differences(reference, answer),
+        *eye_differences(reference, answer, specialty),
+        *negation_differences(reference, answer, specialty),
         *_drug_differences(reference, answer, *drugs),
     ]
     return tuple(sorted(found, key=_place))
@@ -57,24 +58,42 @@ def counted(differences: Iterable[Difference]) -> dict[str, int]:
 def _drug_differences(
     reference: str, answer: str, there: list[NamedDrug], here: list[NamedDrug]
 ) -> Iterator[Difference]:
-    left_out = _firsts(there, {one.drug for one in here})
-    added = _firsts(here, {one.drug for one in there})
+    left_out = _firsts(there, _drugs(there) - _drugs(here) | _renamed(there, here))
+    added = _firsts(here, _drugs(here) - _drugs(there) | _renamed(there, here))
     for place in range(max(len(left_out), len(added))):
         lost = [left_out[place]] if place < len(left_out) else []
         new = [added[place]] if place < len(added) else []
         yield Difference(
             "drug",
-            tuple(Passage(one.start, one.end, reference[one.start : one.end]) for one in lost),
-            tuple(Passage(one.start, one.end, answer[one.start : one.end]) for one in new),
+            tuple(Passage(start, end, reference[start:end]) for start, end in lost),
+            tuple(Passage(start, end, answer[start:end]) for start, end in new),
         )
 
 
-def _firsts(named: list[NamedDrug], known: set[str]) -> list[NamedDrug]:
-    firsts: dict[str, NamedDrug] = {}
+def _drugs(named: list[NamedDrug]) -> set[str]:
+    return {one.drug for one in named}
+
+
+def _renamed(there: list[NamedDrug], here: list[NamedDrug]) -> set[str]:
+    """The drugs that both texts call by a trade name alone, and by none that is in both."""
+    one_way, other_way = (
+        {drug: {one.trade_name for one in named if one.drug == drug} for drug in _drugs(named)}
+        for named in (there, here)
+    )
+    return {
+        drug
+        for drug in one_way.keys() & other_way.keys()
+        if "" not in one_way[drug] | other_way[drug] and not one_way[drug] & other_way[drug]
+    }
+
+
+def _firsts(named: list[NamedDrug], wanted: set[str]) -> list[tuple[int, int]]:
+    """Where each of some drugs is named first; a name of two drugs stands there once."""
+    firsts: dict[str, tuple[int, int]] = {}
     for one in named:
-        if one.drug not in known:
-            firsts.setdefault(one.drug, one)
-    return list(firsts.values())
+        if one.drug in wanted:
+            firsts.setdefault(one.drug, (one.start, one.end))
+    return list(dict.fromkeys(firsts.values()))
 
 
 def _place(difference: Difference) -> tuple[bool, int, str]:

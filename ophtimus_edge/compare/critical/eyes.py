@@ -12,10 +12,45 @@ from typing import NamedTuple
 from ophtimus_edge.compare.critical.differences import Difference, Passage
 from ophtimus_edge.compare.critical.quantities import once_daily
 from ophtimus_edge.compare.critical.words import Clause, clauses, words
+from ophtimus_edge.specialties import DEFAULT_SPECIALTY
 
-_ORGAN = "(?:eyes?|eyelids?|lids?|globes?|orbits?|pupils?|corneas?|retinas?|lens|macula|optic|visual|side)"
+_ORGAN = (
+    "(?:eyes?|eyelids?|lids?|globes?|orbits?|orbital|pupils?|corneas?|corneal|retinas?|retinal|lens|lenses|macula|"
+    "macular|optic|visual|side|iris|irises|vitreous|fundus|fundi|conjunctivas?|conjunctivae|"
+    "(?:anterior|posterior) (?:chamber|segment|capsule|pole|uveitis|synechiae?)|"
+    "conjunctival|scleras?|scleral|uvea|choroid|cataracts?|glaucoma|uveitis|keratitis|conjunctivitis|"
+    "endophthalmitis|hypha?ema|ptosis|proptosis)"
+)
+_KOREAN_ORGAN = (
+    "(?:눈|안구|안와|안검|안저|안압|시력|시야|시신경|각막|결막|공막|홍채|동공|수정체|유리체|망막|황반|맥락막|포도막|전방|"
+    "백내장|녹내장)"
+)
 # "the right eye is red, the left is calm": the organ is not said again.
 _ALONE = r"(?<=\bthe ){side}(?= (?:one|is|was|has|had|shows|sees|remains|appears)\b|[,.;)]|$)"
+# "Right: 14 mmHg", "Left 30": a side before its figure, where a clause begins; "left 2 days ago" is no eye.
+_LABEL = (
+    r"(?:(?<![^\n])|(?<=[.;,:] )|(?<=[\n(/|*])|(?<=[-•] )|(?<=\band )|(?<=\bIOP )|(?<=\bVA ))"
+    r"{side}(?=\s?[:=]|[*]{{1,2}}\s?:|,? [-+−]?\d(?!\d*(?:st|nd|rd|th)\b|\d* (?:seconds?|minutes?|hours?|days?|"
+    r"weeks?|months?|years?)\b))"
+)
+# "Rt. eye", "Rt 14"; "RT" is also a treatment with rays.
+_CUT_SHORT = r"(?<![A-Za-z])(?:(?-i:{cut}(?![A-Za-z]))|{cut}(?=\.? ?(?:eye\b|[:=]|\d(?![\d. ]*c?Gy))))"
+# "오른쪽이 더 심합니다", "오른쪽 14"; "오른쪽 팔", "오른쪽을 볼 때" and "오른쪽으로" are no eyes.
+_KOREAN_ALONE = (
+    r"(?<![가-힣])(?:{names})(?=(?:에만|에는|에도|이|은|는|만|도|에)(?![가-힣])|\s?[:=]|,? ?[-+]?\d)"
+)
+
+
+def _side(word: str, cut: str, capitals: str, korean: str, short: str) -> str:
+    names = f"{korean}쪽|{short}측"
+    return (
+        rf"(?<![A-Za-z]){word}(?=(?:-sided)? (?:\w+ )?{_ORGAN}\b|-eyed?\b)|{_ALONE.format(side=word)}"
+        rf"|{_LABEL.format(side=word)}|{_CUT_SHORT.format(cut=cut)}"
+        rf"|(?-i:(?<![A-Za-z.])(?:{capitals})(?![A-Za-z]))"
+        rf"|{short}안|{korean}쪽? ?눈|(?:{names}) ?{_KOREAN_ORGAN}|{_KOREAN_ALONE.format(names=names)}"
+    )
+
+
 # Abbreviations are in capitals: "re-examine", "per os", "le" and "od" (once daily) are no eyes.
 _SIDES = {
     # "Both" before the single sides: "right and left eyes" is both of them.
@@ -24,18 +59,10 @@ _SIDES = {
         r"|(?:each|either)(?= eye\b)|(?:right and left|left and right)(?= eyes?\b)|the two(?= eyes\b)"
         r"|bilateral(?:ly)?|binocular(?:ly)?)"
         r"(?![A-Za-z])|(?-i:(?<![A-Za-z.])(?:OU|O\.U\.|OD and OS|OS and OD)(?![A-Za-z]))"
-        r"|양안|양쪽 ?눈|두 ?눈(?![가-힣]*물)|(?<![가-힣])양측"
+        rf"|양안|(?<![가-힣])양 ?눈|양쪽 ?{_KOREAN_ORGAN}|두 ?눈(?![가-힣]*물)|(?<![가-힣])양측"
     ),
-    "right": (
-        rf"(?<![A-Za-z])right(?=(?:-sided)? (?:\w+ )?{_ORGAN}\b|-eyed?\b)|{_ALONE.format(side='right')}"
-        r"|(?-i:(?<![A-Za-z.])(?:OD|O\.D\.|RE)(?![A-Za-z]))"
-        r"|우안|(?:오른쪽?|우측) ?눈|오른눈"
-    ),
-    "left": (
-        rf"(?<![A-Za-z])left(?=(?:-sided)? (?:\w+ )?{_ORGAN}\b|-eyed?\b)|{_ALONE.format(side='left')}"
-        r"|(?-i:(?<![A-Za-z.])(?:OS|O\.S\.|LE)(?![A-Za-z]))"
-        r"|좌안|(?:왼쪽?|좌측) ?눈|왼눈"
-    ),
+    "right": _side("right", "Rt", r"OD|O\.D\.|RE", "오른", "우"),
+    "left": _side("left", "Lt", r"OS|O\.S\.|LE", "왼", "좌"),
     "one": (
         r"(?<![A-Za-z])(?:(?:only )?one(?= eye\b)|a single(?= eye\b)|unilateral(?:ly)?|monocular(?:ly)?)"
         r"(?![A-Za-z])|(?<![가-힣])(?:단안|한쪽 ?눈|한 ?눈|편측)"
@@ -63,7 +90,7 @@ def eyes(text: str) -> Iterator[Eye]:
             yield Eye(match.lastgroup, Passage(match.start(), match.end(), match.group()))
 
 
-def eye_differences(reference: str, answer: str) -> Iterator[Difference]:
+def eye_differences(reference: str, answer: str, specialty: str = DEFAULT_SPECIALTY) -> Iterator[Difference]:
     """Eyes that only one of two texts names, and sides that changed places."""
     there, here = list(eyes(reference)), list(eyes(answer))
     lost, new = _sides(there) - _sides(here), _sides(here) - _sides(there)
@@ -73,7 +100,7 @@ def eye_differences(reference: str, answer: str) -> Iterator[Difference]:
         lost, new = lost - {"both"}, new - {"right", "left"}
     if lost or new:
         yield Difference("eye", _firsts(there, lost), _firsts(here, new))
-    elif _changed_places(reference, answer, there, here):
+    elif _changed_places((reference, there), (answer, here), specialty):
         sides = {"right", "left"}
         yield Difference("eye", _firsts(there, sides), _firsts(here, sides))
 
@@ -90,11 +117,11 @@ def _firsts(named: list[Eye], sides: set[str]) -> tuple[Passage, ...]:
     return tuple(firsts.values())
 
 
-def _changed_places(reference: str, answer: str, there: list[Eye], here: list[Eye]) -> bool:
+def _changed_places(reference: tuple[str, list[Eye]], answer: tuple[str, list[Eye]], specialty: str) -> bool:
     """Whether what the reference says of one eye stands beside the other eye in the answer."""
-    if not ({"right", "left"} <= _sides(there) and {"right", "left"} <= _sides(here)):
+    if not all({"right", "left"} <= _sides(named) for _, named in (reference, answer)):
         return False
-    one, other = _beside(reference, there), _beside(answer, here)
+    one, other = _beside(*reference, specialty), _beside(*answer, specialty)
     straight = _said(one["right"] & other["right"]) + _said(one["left"] & other["left"])
     crossed = _said(one["right"] & other["left"]) + _said(one["left"] & other["right"])
     return crossed > straight
@@ -115,7 +142,7 @@ def _borders(text: str, clause: Clause, inside: list[Eye]) -> list[int]:
     return [eye.passage.end for eye in inside[:-1]] if is_ahead else [eye.passage.start for eye in inside[1:]]
 
 
-def _beside(text: str, named: list[Eye]) -> dict[str, set[str]]:
+def _beside(text: str, named: list[Eye], specialty: str) -> dict[str, set[str]]:
     """The words that belong to the right and to the left eye, without those that belong to both."""
     found: dict[str, set[str]] = {"right": set(), "left": set()}
     current = ""
@@ -125,6 +152,6 @@ def _beside(text: str, named: list[Eye]) -> dict[str, set[str]]:
         for place, (start, end) in enumerate(pairwise(edges)):
             current = inside[place].side if inside else current
             if current in found:
-                found[current] |= words(_EYE.sub(" ", text[start:end]), numbers=True)
+                found[current] |= words(_EYE.sub(" ", text[start:end]), specialty, numbers=True)
     shared = found["right"] & found["left"]
     return {side: said - shared for side, said in found.items()}

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
 
+from ophtimus_edge.compare.critical.amounts import digits
 from ophtimus_edge.compare.critical.differences import Difference, Passage
 from ophtimus_edge.compare.critical.quantities import Quantity, quantities
 from ophtimus_edge.specialties.drugs import NamedDrug
@@ -17,6 +18,10 @@ from ophtimus_edge.specialties.drugs import NamedDrug
 _SENTENCE_END = re.compile(r"(?<!e\.g)(?<!i\.e)[.!?。](?=\s|$)|\n|;")
 # Between a figure and the drug behind it: "0.5 % timolol", "0.5 % 티몰롤", "5 mg of prednisolone".
 _ADJOINING = re.compile(r"\s?(?:(?:of|oral|topical|경구|topical)\s)?")
+# "500" may be 500 mmHg or five hundred letters, as the words around it say; of these it is no dose.
+_NEED_A_UNIT = {"mass", "volume", "%"}
+_WORTH_THEIR_VALUE = {"acuity", "cup", "type", "dioptre", "celsius"}  # the last two with their sign
+_NUMBER = re.compile(r"[1-9]\d*(?:,\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?|\.\d+")
 _RATES = {"times an hour", "times a month", "times", "moment"}
 
 
@@ -57,20 +62,22 @@ def _alike(one: Quantity, other: Quantity) -> bool:
         return False
     if one.dimension == other.dimension:
         return one.value == other.value
-    if "" in {one.dimension, other.dimension}:
-        return _bare(one) == _bare(other) is not None
+    bare, measured = (one, other) if not one.dimension else (other, one)
+    if not bare.dimension:
+        needs_unit = measured.dimension.split("/")[0] in _NEED_A_UNIT
+        return not needs_unit and bare.value in _written(measured)
     if {one.dimension, other.dimension} == {"times", "times an hour"}:
         # "twice" and "twice a day"
         return _times_a_day(one) == _times_a_day(other)
     return False
 
 
-def _bare(quantity: Quantity) -> Fraction | None:
-    """The number as it is written, whatever its unit is worth."""
-    if not quantity.dimension and isinstance(quantity.value, Fraction):
-        return quantity.value
-    match = re.search(r"\d+(?:\.\d+)?|\.\d+", quantity.passage.text.replace(",", ""))
-    return Fraction(match.group()) if match else None
+def _written(quantity: Quantity) -> set[Fraction | str]:
+    """The numbers of a figure as they are written, whatever their unit is worth; a pair as one."""
+    if quantity.dimension in _WORTH_THEIR_VALUE or isinstance(quantity.value, str):
+        return {quantity.value}
+    numbers = _NUMBER.findall(quantity.passage.text)
+    return {digits(number) for number in numbers} or {quantity.value}
 
 
 def _times_a_day(quantity: Quantity) -> Fraction | str:
@@ -130,8 +137,8 @@ def _by_drug(text: str, found: list[Quantity], drugs: list[NamedDrug]) -> dict[s
             adjoins = bool(behind) and bool(_ADJOINING.fullmatch(text[place.end : behind[0].start]))
             # "timolol 0.5 % brimonidine 0.2 %": what touches both belongs to the first.
             touched = bool(before) and not text[before[-1].end : place.start].strip(" \t은는을를")
-            if behind and (not before or (adjoins and not touched)):
-                owned.setdefault(behind[0].drug, []).append(one)
-            elif before:
-                owned.setdefault(before[-1].drug, []).append(one)
+            owner = behind[0] if behind and (not before or (adjoins and not touched)) else before[-1]
+            for drug in named:
+                if drug.start == owner.start:  # a trade name of two drugs names both
+                    owned.setdefault(drug.drug, []).append(one)
     return owned

@@ -15,79 +15,24 @@ from collections.abc import Iterator
 from math import sqrt
 from typing import NamedTuple
 
+from ophtimus_edge.compare.critical.denials import (
+    BESIDE,
+    CLAUSE,
+    FORBIDS,
+    FROM_SCALE,
+    NEUTRAL,
+    SCALE,
+    TO_SCALE,
+    YES_NO,
+)
 from ophtimus_edge.compare.critical.differences import Difference, Passage
 from ophtimus_edge.compare.critical.words import Clause, clauses, placed_words
+from ophtimus_edge.specialties import DEFAULT_SPECIALTY
 from ophtimus_edge.specialties.drugs import named_drugs
 
-# Words that look like a denial and are none, or two that cancel out.
-_NEUTRAL = re.compile(
-    r"\bnot (?:only|just|merely|simply)\b|\bwhether or not\b|\bor not\b|\bno doubt\b"
-    r"|\b(?:not|no|n['’]t) (?:more|less|greater|higher|longer|lower|fewer) than\b"
-    r"|\b(?:not|never) (?:to )?exceed\w*|넘지 ?(?:않|말|마)"
-    r"|\b(?:do not|don['’]t|never|not) (?:forget|hesitate|fail) to\b"
-    r"|\b(?:not|never|cannot)\b(?= [^.,;]{1,40}\bwithout\b)|(?<=\bwithout )(?=fail\b)"
-    r"|뿐(?:만)? (?:아니라|아니고)|잊지 ?(?:마|말)|주저하지 ?(?:마|말)"
-    r"|(?:상관|관계|어김|틀림|빠짐|끊임|변함) ?없이|못지 ?않",
-    re.IGNORECASE,
-)
-# Of the whole clause.
-_CLAUSE = re.compile(
-    r"\b(?:cannot|can not|not|never|no longer|\w+n['’]t|contra-?indicat\w+|avoid\w*|with(?:hold|held)\w*|"
-    r"stop(?:s|ped|ping)?|discontinu\w+|prohibit\w*|forbid\w*|refrain\w*|fail(?:s|ed)? to|unlikely|unsafe|"
-    r"unnecessary|inappropriate|ineffective|impossible|inadvisable|unsuitable|absent|excluded)\b"
-    r"|지(?:는|도|를)? ?(?:않|못|마(?=[세십시라])|말)|(?<![가-힣])(?<!눈 )(?:안|못) (?=[가-힣])|안 ?(?:되|된|돼|됩)"
-    r"|금기|금지|금하|금물|삼가|피하|피해야|피해 ?주|피합|피할 것|중단|중지|끊|불필요|불가능|부적절"
-    r"|아니다|아닙|아닌|아니며|아니고|아니라|없(?=다|습|으며|으면|고|었|음|을|지)",
-    re.IGNORECASE,
-)
-# Of what stands behind it, in English; of what stands before it, in Korean.
-_BESIDE = re.compile(
-    r"\b(?:no(?![.,!])|without|lack(?:s|ing)?(?: of)?|absence of|free (?:of|from)|neither|nor|rather than|"
-    r"instead of|if not)\b|(?P<korean>없이|없는)",
-    re.IGNORECASE,
-)
-# What tells somebody not to do something, among the words above.
-_FORBIDS = re.compile(
-    r"\b(?:do not|don['’]t|never|(?:must|should|may) not|mustn['’]t|shouldn['’]t|avoid|contra-?indicated|"
-    r"prohibited|stop|discontinue|withhold|refrain)\b"
-    r"|지 ?(?:마(?=[세십시라])|말(?!고))|안 ?(?:되|된|돼|됩)|않아야|금기|금지|금하|금물|삼가|피하십|피하세"
-    r"|피해야|피합|중단(?:하[십세]|해야|합)",
-    re.IGNORECASE,
-)
-# How much of something there is, by words for more and for less of it; "not" before one turns only this word.
-# "Painful" speaks of the same as "with pain"; the other scales have a name that is no word.
-_SCALES = (
-    (
-        "=often",
-        "common|commonly|frequent|frequently|usual|usually|often|typical|typically|흔하|흔한|흔히|흔합|자주|대개",
-        "uncommon|uncommonly|infrequent|infrequently|unusual|rare|rarely|seldom|atypical|드물|드문",
-    ),
-    ("pain", "painful|painfully", "painless|painlessly"),
-    ("통증", "아픈", "무통성|무통"),
-    ("=normal", "normal|normally|(?<!비)정상", "abnormal|abnormally|비정상"),
-    ("=reversible", "reversible|(?<!비)가역", "irreversible|비가역"),
-    ("=affected", "affected", "unaffected"),
-    ("=treated", "treated", "untreated"),
-    ("=complete", "complete|completely", "incomplete|incompletely"),
-    ("=stable", "stable", "unstable"),
-    ("=proliferative", "(?<!non-)proliferative|(?<!비)증식", "non-?proliferative|비증식"),
-    ("=arteritic", "(?<!non-)arteritic|(?<!비)동맥염성", "non-?arteritic|비동맥염성"),
-    ("=benign", "benign|양성 ?종양", "malignant|악성 ?종양"),
-)
-_SCALE = {
-    name: (
-        re.compile(rf"(?<![A-Za-z])(?:{more})(?![A-Za-z])", re.IGNORECASE),
-        re.compile(rf"(?<![A-Za-z])(?:{less})(?![A-Za-z])", re.IGNORECASE),
-    )
-    for name, more, less in _SCALES
-}
-_TO_SCALE = re.compile(r"\s+(?:(?:at all|very|so|that|an?|be|been|entirely|always|\w+ly)\s+)?", re.IGNORECASE)
-_FROM_SCALE = re.compile(r"하?(?:이|은|는|가)?\s?")
-_YES_NO = re.compile(
-    r"\W*(?:(?P<yes>yes|true|네|예|그렇습니다)|(?P<no>no|false|아니요|아니오|아닙니다))(?=[,.!]|$)",
-    re.IGNORECASE,
-)
-
+_OF_A_LIST = re.compile(r"\b(?:no|without|neither|nor|avoid|not|never|denie[sd])\b", re.IGNORECASE)
+# A verb that denies says nothing else with its ending: 없습니다 and 없어요 are one.
+_WHOLE_WORD = re.compile(rf"(?:{CLAUSE.pattern})(?:(?<=[가-힣])[가-힣]+)?", re.IGNORECASE)
 _LEAST_ALIKE = 0.3
 _AS_ALIKE = 0.75
 _DRUG_WEIGHT = 3
@@ -118,9 +63,11 @@ class _Statement(NamedTuple):
         return min(self.signs.values(), default=1) < 0
 
 
-def negation_differences(reference: str, answer: str) -> Iterator[Difference]:
+def negation_differences(
+    reference: str, answer: str, specialty: str = DEFAULT_SPECIALTY
+) -> Iterator[Difference]:
     """Clauses of which one text denies what the other affirms."""
-    there, here = _statements(reference), _statements(answer)
+    there, here = _statements(reference, specialty), _statements(answer, specialty)
     if pair := _yes_and_no(reference, answer):
         yield pair
     alike = _is_korean(reference) == _is_korean(answer)  # else no word of one is in the other
@@ -144,7 +91,7 @@ def negation_differences(reference: str, answer: str) -> Iterator[Difference]:
 
 def _yes_and_no(reference: str, answer: str) -> Difference | None:
     """A text that begins with yes against one that begins with no."""
-    one, other = _YES_NO.match(reference), _YES_NO.match(answer)
+    one, other = YES_NO.match(reference), YES_NO.match(answer)
     if not one or not other or one.lastgroup == other.lastgroup or not one.lastgroup or not other.lastgroup:
         return None
     spans = one.span(one.lastgroup), other.span(other.lastgroup)
@@ -185,11 +132,11 @@ def _opposite(one: _Statement, other: _Statement) -> bool:
     return balance < 0
 
 
-def _statements(text: str) -> list[_Statement]:
+def _statements(text: str, specialty: str) -> list[_Statement]:
     firsts: dict[str, Clause] = {}  # a small model may say the same clause a hundred times
     for clause in _with_lists(text):
         firsts.setdefault(text[clause.start : clause.end], clause)
-    return [_statement(text, clause) for clause in firsts.values()]
+    return [_statement(text, clause, specialty) for clause in firsts.values()]
 
 
 def _with_lists(text: str) -> Iterator[Clause]:
@@ -208,21 +155,21 @@ def _with_lists(text: str) -> Iterator[Clause]:
 
 def _goes_on(text: str, before: Clause, clause: Clause) -> bool:
     said, piece = text[before.start : before.end], text[clause.start : clause.end]
-    if text[before.end : clause.start].strip(" ") != "," or _CLAUSE.search(piece) or _BESIDE.search(piece):
+    if text[before.end : clause.start].strip(" ") != "," or CLAUSE.search(piece) or BESIDE.search(piece):
         return False
     words = piece.split()
     joined = {"or", "nor", "및", "또는"} & {word.casefold() for word in words}
     is_list = len(words) <= (4 if joined else 2) and words[0].casefold() not in {"but", "only", "then"}
-    return is_list and bool(re.search(r"\b(?:no|without|neither|nor|avoid|not|never)\b", said, re.IGNORECASE))
+    return is_list and bool(_OF_A_LIST.search(said))
 
 
-def _statement(text: str, clause: Clause) -> _Statement:
-    piece = _blanked(text[clause.start : clause.end], _NEUTRAL)
+def _statement(text: str, clause: Clause, specialty: str) -> _Statement:
+    piece = _blanked(text[clause.start : clause.end], NEUTRAL)
     signs: dict[str, int] = {}
     own: set[str] = set()
     ends: dict[int, str] = {}
     starts: dict[int, str] = {}
-    for name, (more, less) in _SCALE.items():
+    for name, (more, less) in SCALE.items():
         found = [
             (match, sign) for pattern, sign in ((more, 1), (less, -1)) if (match := pattern.search(piece))
         ]
@@ -231,33 +178,33 @@ def _statement(text: str, clause: Clause) -> _Statement:
             starts[match.start()] = ends[match.end()] = name
             own.add(name)
     whole = 1
-    for cue in _CLAUSE.finditer(piece):
+    for cue in CLAUSE.finditer(piece):
         scale = _touched(piece, cue, starts, ends)
         if scale is None:
             whole = -whole
         else:
             signs[scale] = -signs[scale]
-    beside = list(_BESIDE.finditer(piece))
+    beside = list(BESIDE.finditer(piece))
     bare = piece
-    for pattern in (_CLAUSE, _BESIDE, *(pattern for pair in _SCALE.values() for pattern in pair)):
+    for pattern in (_WHOLE_WORD, BESIDE, *(pattern for pair in SCALE.values() for pattern in pair)):
         bare = _blanked(bare, pattern)
-    placed = list(placed_words(bare))
+    placed = list(placed_words(bare, specialty))
     reached = _reached(beside, [at for at, _ in placed])
     for at, word in placed:
         signs.setdefault(word, -whole if at in reached else whole)
         if at in reached:
             own.add(word)
-    forbids = whole < 0 and bool(signs) and bool(_FORBIDS.search(piece))
-    return _Statement(clause, signs, own, {named.drug for named in named_drugs(bare)}, forbids)
+    forbids = whole < 0 and bool(signs) and bool(FORBIDS.search(piece))
+    return _Statement(clause, signs, own, {named.drug for named in named_drugs(bare, specialty)}, forbids)
 
 
 def _touched(piece: str, cue: re.Match[str], starts: dict[int, str], ends: dict[int, str]) -> str | None:
     """The scale that a denial turns alone: "not uncommon", "드물지 않다"."""
     for start, scale in starts.items():
-        if start > cue.end() and _TO_SCALE.fullmatch(piece, cue.end(), start):
+        if start > cue.end() and TO_SCALE.fullmatch(piece, cue.end(), start):
             return scale
     for end, scale in ends.items():
-        if end <= cue.start() and _FROM_SCALE.fullmatch(piece, end, cue.start()):
+        if end <= cue.start() and FROM_SCALE.fullmatch(piece, end, cue.start()):
             return scale
     return None
 

@@ -54,7 +54,7 @@ UNITS = _table(
     ("time", 24, "day|days|일|night|nights|하루|매일"),
     ("time", 168, "week|wk|w|주|주일|주간|일주일|한주|매주"),
     ("months", 1, "month|mo|개월|달|월|한달|매월"),
-    ("months", 12, "year|yr|년|연"),
+    ("months", 12, "year|yr|년|연|세|살"),
     ("months", 120, "decade"),
     ("%", 1, "%|percent|per cent|퍼센트|프로"),
     ("%", "1/10", "‰"),

@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ophtimus_edge.specialties.drugs import named_drugs
+from ophtimus_edge.specialties import DEFAULT_SPECIALTY
+from ophtimus_edge.specialties.drugs import NamedDrug, named_drugs
 
 _NO_CONTENT = """
 a about after all also an and another any are as at be because been before being both but by can case cases could
@@ -47,7 +48,8 @@ _ENDINGS = (
 )  # fmt: skip
 _SHORTEST_STEM = 3
 _PARTICLES = re.compile(
-    r"(?:으로부터|에서는|에게는|으로는|이라도|이라는|에서|에게|까지|부터|보다|처럼|으로|에는|에도|로는|와는|과는|이나|이며|이고|입니다|이다|인|"
+    r"(?:(?<=[가-힣]{2})임|으로부터|에서는|에게는|으로는|이라도|이라는|에서|에게|까지|부터|보다|처럼|으로|에는|에도|로는|와는|과는|"
+    r"이나|이며|이고|이므로|이라서|이지만|이어서|입니다|이에요|예요|이다|인|"
     r"은|는|이|가|을|를|에|의|와|과|로|도|만|씩)$"
 )
 _VERB = re.compile(
@@ -77,27 +79,33 @@ def clauses(text: str) -> Iterator[Clause]:
         start = end
 
 
-def placed_words(text: str, *, numbers: bool = False) -> Iterator[tuple[int, str]]:
+def placed_words(
+    text: str, specialty: str = DEFAULT_SPECIALTY, *, numbers: bool = False
+) -> Iterator[tuple[int, str]]:
     """The words of a text that carry its content, each with the place where it begins.
 
     Args:
         text: a clause, or more.
+        specialty: whose names of drugs are known.
         numbers: whether numbers are words too.
 
     Yields:
         Words as they are compared: without their endings, drugs by their first English name.
     """
-    drugs = {named.start: named for named in named_drugs(text)}
+    drugs: dict[int, list[NamedDrug]] = {}
+    for named in named_drugs(text, specialty):
+        drugs.setdefault(named.start, []).append(named)
     behind = 0
     for match in _WORD.finditer(text):
         word, start = match.group(), match.start()
         if start < behind:
             continue
         if start in drugs:
-            behind = drugs[start].end
+            behind = drugs[start][0].end
             if word[0] >= "가":
                 behind = max(behind, match.end())  # its particles
-            yield start, drugs[start].drug
+            for named in drugs[start]:
+                yield start, named.drug
         elif word[0].isdigit() or word[0] in "-+−":
             if numbers:
                 yield start, word.replace("−", "-")
@@ -107,9 +115,9 @@ def placed_words(text: str, *, numbers: bool = False) -> Iterator[tuple[int, str
                 yield start, stem
 
 
-def words(text: str, *, numbers: bool = False) -> set[str]:
+def words(text: str, specialty: str = DEFAULT_SPECIALTY, *, numbers: bool = False) -> set[str]:
     """The words of a text that carry its content, as `placed_words` gives them."""
-    return {word for _, word in placed_words(text, numbers=numbers)}
+    return {word for _, word in placed_words(text, specialty, numbers=numbers)}
 
 
 def _english_stem(word: str) -> str:
@@ -128,7 +136,7 @@ def _english_stem(word: str) -> str:
 
 
 def _korean_stem(word: str) -> str:
-    if word in _STOP_WORDS:
+    if word in _STOP_WORDS or word.startswith("있"):
         return ""
     stem = _VERB.sub("", word)
     if stem == word:

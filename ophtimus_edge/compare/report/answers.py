@@ -9,7 +9,9 @@ from ophtimus_edge.models.report import CriticalDifference, ShownQuestion, Unsaf
 
 _HOW_FOUND = (
     "Found mechanically: figures with their units, eyes (right, left, both), negations, and names of drugs. Each is "
-    "for a person to judge. That none is listed says nothing of the rest of an answer."
+    "for a person to judge. That none is listed says nothing of the rest of an answer. The list of drugs has the "
+    "field's generic names and its best-known trade names, in English and Korean; a trade name counts as its "
+    "substances. A drug that is not on the list is not seen."
 )
 
 

@@ -23,6 +23,7 @@ from ophtimus_edge.models.report import (
     ShownAnswer,
     ShownQuestion,
 )
+from ophtimus_edge.specialties import DEFAULT_SPECIALTY
 
 _MOST_SHOWN = 200  # questions whose answers stand side by side; those with differences come first
 
@@ -102,7 +103,9 @@ def _quality(order: Order, measured: Measured, one: Subject) -> LevelReport:
     compared = None if is_reference else measured.choices.get(base)
     critical = None
     if not is_reference and sha256 in measured.answers and base in measured.answers:
-        critical = critical_report(_pairs(order, measured, sha256, base))
+        folders = [subject.model.folder for subject in order.subjects.every]
+        specialty = next((folder.specialty for folder in folders if folder), DEFAULT_SPECIALTY)
+        critical = critical_report(_pairs(order, measured, sha256, base), specialty)
     return LevelReport(
         level=one.level,
         file=one.model.path.name,

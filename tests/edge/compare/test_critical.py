@@ -46,23 +46,26 @@ def errors(pairs: list[Pair]) -> tuple[list[str], list[str]]:
 
 
 def test_the_pairs_that_it_was_made_with() -> None:
-    # When it first ran on them, 3 of these 27 differences were missed and 4 were made up; then it was mended on
-    # them. That all are right now says less than the pairs of the next test.
-    assert len(PAIRS) == 41
-    assert sum(len(pair.differs) for pair in PAIRS) == 27
+    # When it first ran on the first 41, 3 of 27 differences were missed and 4 were made up; on the 60 of an audit,
+    # 37 of 38 were missed and 14 made up. Then it was mended on them. That all are right now says less than the
+    # pairs of the next test.
+    assert len(PAIRS) == 101
+    assert sum(len(pair.differs) for pair in PAIRS) == 65
     assert {kind for pair in PAIRS for kind in pair.differs} == {"figure", "eye", "negation", "drug"}
     missed, false = errors(PAIRS)
     assert (len(missed), len(false)) == (0, 0), (missed, false)
 
 
 def test_pairs_that_it_was_not_made_with() -> None:
-    # 13 of 14 differences are found. Of 11 answers that say the same in quite other words, 5 are listed for a
-    # person all the same. At first it was 6: one of them was mended, moved to the others, and replaced here by
-    # a pair written before it was tried. Better is welcome: then the counts here go down.
-    assert sum(len(pair.differs) for pair in UNSEEN) == 14
-    assert sum(not pair.differs for pair in UNSEEN) == 11
+    # The first 24 pairs: 13 of 14 differences are found, and of 11 answers that say the same in quite other words,
+    # 5 are listed for a person all the same. At first it was 6: one of them was mended, moved to the others, and
+    # replaced here by a pair written before it was tried. The 28 further ones were written before the finding was
+    # mended on the pairs of an audit: of their 17 differences 9 were missed before that and none after it; 5 were
+    # made up before and 2 after. Better is welcome: then the counts here go down.
+    assert sum(len(pair.differs) for pair in UNSEEN) == 31
+    assert sum(not pair.differs for pair in UNSEEN) == 23
     missed, false = errors(UNSEEN)
-    assert (len(missed), len(false)) == (1, 5), (missed, false)
+    assert (len(missed), len(false)) == (1, 7), (missed, false)
 
 
 @pytest.mark.parametrize("pair", [*PAIRS, *UNSEEN], ids=lambda pair: pair.id)
@@ -87,43 +90,6 @@ def test_the_embedded_answers_do_not_differ_from_themselves_nor_from_their_sente
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        ("b.i.d.", "twice a day"), ("tid", "1일 3회"), ("qid", "하루 네 번"), ("every 12 hours", "twice daily"),
-        ("q4h", "4시간마다"), ("hourly", "매시간"), ("every other day", "격일"), ("at bedtime", "취침 전"),
-        ("once a week", "일주일에 한 번"), ("every 2 weeks", "2주에 1회"), ("2회", "하루 2회"),
-        ("0.5 mg", "500 µg"), ("500㎍", "0.5 mg"), ("1 g", "1,000 mg"), ("0.50 %", "0.5%"), (".5 %", "0.5 퍼센트"),
-        ("5 mg/mL", "0.5 %"), ("1 mg/0.1 mL", "1 mg in 0.1 mL"), ("10,000 IU", "1만 단위"),
-        ("500 mg a day", "500 mg daily"),
-        ("one tablet every day", "1 tablet OD"), ("5 mg/kg/day", "5 mg/kg daily"), ("10 to 21 mmHg", "10~21 mm Hg"),
-        ("15분에서 30분", "15-30 minutes"),
-        ("two drops", "두 방울"), ("one and a half tablets", "1.5 tablets"), ("½ tablet", "1/2 tablet"),
-        ("four weeks", "28일"), ("1 year", "12개월"), ("half an hour", "30분"), ("20/40", "6/12"), ("20/200", "0.1"),
-        ("a third", "3분의 1"), ("−3.00 D", "-3 dioptres"), ("at least 21 mmHg", "21 mmHg 이상"),
-    ],
-)  # fmt: skip
-def test_figures_that_mean_the_same(one: str, other: str) -> None:
-    assert not critical_differences(f"Use {one}.", f"Use {other}.")
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        ("0.5 %", "5 %"), ("0.5 mg", "0.5 µg"), ("5 mg", "5 mL"), ("25 G", "25 g"), ("1 g", "1 mg"),
-        ("twice a day", "twice a week"), ("하루 2회", "하루 3회"), ("every 2 hours", "every 2 weeks"),
-        ("hourly", "daily"), ("at bedtime", "in the morning"), ("-3.00 D", "+3.00 D"), ("20/20", "20/200"),
-        ("10 to 21 mmHg", "10 to 24 mmHg"), ("4 weeks", "4 months"), ("1개월", "1주"), ("두 방울", "세 방울"),
-        ("at least 21 mmHg", "at most 21 mmHg"), ("21 mmHg 이하", "21 mmHg 이상"), ("250 mg", "25 mg"),
-        ("2회", "하루 3회"), ("1:10,000", "1:100,000"), ("10⁶ cells/mL", "10⁵ cells/mL"),
-    ],
-)  # fmt: skip
-def test_figures_that_do_not(one: str, other: str) -> None:
-    (difference, *_) = critical_differences(f"Use {one}.", f"Use {other}.")
-    assert difference.kind == "figure"
-    assert [passage.text for passage in difference.reference] == [one]
-
-
-@pytest.mark.parametrize(
     ("text", "sides"),
     [
         ("OD 20/20, OS 20/40, OU red", ["right", "left", "both"]),
@@ -140,6 +106,17 @@ def test_figures_that_do_not(one: str, other: str) -> None:
         ("right and left eyes", ["both"]),
         ("a monocular patient", ["one"]),
         ("두 눈물점", []),
+        ("Right: 14 mmHg. Left: 30 mmHg.", ["right", "left"]),
+        ("**Right:** 14\n- Left 30; IOP right 14, left 30", ["right", "left", "right", "left"]),
+        ("Rt 14, Lt 30, Rt. eye, rt eye, LT: 20", ["right", "left", "right", "right", "left"]),
+        ("the right iris, left vitreous and fundus", ["right", "left"]),
+        ("right anterior chamber, left conjunctiva, right cataract", ["right", "left", "right"]),
+        ("left untreated; the patient left 2 days ago. Left 3 weeks later, left anterior descending", []),
+        ("SLT, RT-PCR, RT 20 Gy, turned right 90 degrees", []),
+        ("오른쪽 안구, 왼쪽 안구, 우측 각막, 좌측 각막", ["right", "left", "right", "left"]),
+        ("충혈은 오른쪽이 심합니다. 왼쪽은 14, 오른쪽 30", ["right", "left", "right"]),
+        ("오른쪽을 볼 때, 왼쪽으로, 오른쪽 어깨", []),
+        ("양눈, 양 눈, 양쪽 각막", ["both", "both", "both"]),
     ],
 )
 def test_eyes_that_a_text_names(text: str, sides: list[str]) -> None:
@@ -155,6 +132,9 @@ SIDES = [
         "우안은 인공수정체눈이고 좌안은 백내장이 있습니다.",
         "좌안은 인공수정체눈이고 우안은 백내장이 있습니다.",
     ),
+    ("Right: 14 mmHg. Left: 30 mmHg.", "Right: 30 mmHg. Left: 14 mmHg."),
+    ("Rt 14, Lt 30", "Rt 30, Lt 14"),
+    ("오른쪽은 14, 왼쪽은 30입니다.", "오른쪽은 30, 왼쪽은 14입니다."),
 ]
 
 
@@ -181,6 +161,32 @@ DENIED = [
     ("와파린은 중단하지 않습니다.", "와파린은 중단합니다."),
     ("비증식당뇨망막병증은 경과를 봅니다.", "증식당뇨망막병증은 경과를 봅니다."),
     ("네, 그렇습니다.", "아니요."),
+    ("감염 아님.", "감염임."),
+    ("통증이 없어 지켜봅니다.", "통증이 있어 지켜봅니다."),
+    ("열공이 없으므로 지켜봅니다.", "열공이 있으므로 지켜봅니다."),
+    ("염증이 없어야 수술합니다.", "염증이 있어야 수술합니다."),
+    ("음주를 금합니다.", "음주를 권합니다."),
+    ("음주를 금한다.", "음주를 권한다."),
+    ("음주를 금해야 합니다.", "음주를 해야 합니다."),
+    ("음주를 삼갑니다.", "음주를 합니다."),
+    ("스테로이드를 피한다.", "스테로이드를 쓴다."),
+    ("이 약은 적절치 않습니다.", "이 약은 적절합니다."),
+    ("수술이 불가합니다.", "수술이 가능합니다."),
+    ("안대를 대지 아니합니다.", "안대를 댑니다."),
+    ("눈을 비비지 않도록 합니다.", "눈을 비비도록 합니다."),
+    ("배양은 음성입니다.", "배양은 양성입니다."),
+    ("이 소견은 흔치 않습니다.", "이 소견은 흔합니다."),
+    ("She denies pain.", "She reports pain."),
+    ("The smear is negative.", "The smear is positive."),
+    ("None of the grafts failed.", "All of the grafts failed."),
+    ("Vision is hardly affected.", "Vision is affected."),
+    ("The disc is no longer swollen.", "The disc is swollen."),
+    ("She is negative for HLA-B27 antigen.", "She is positive for HLA-B27 antigen."),
+    ("No one needs surgery.", "Everyone needs surgery."),
+    ("감염이 아니므로 항생제를 미룹니다.", "감염이므로 항생제를 미룹니다."),
+    ("The lens is not clear.", "The lens is clear."),
+    ("운전을 하지 않는다.", "운전을 한다."),
+    ("Nothing was found in the fundus.", "Something was found in the fundus."),
 ]
 
 
@@ -202,6 +208,28 @@ AGREED = [
     ("각막뿐만 아니라 수정체도 혼탁합니다.", "각막과 수정체가 모두 혼탁합니다."),
     ("드물지 않은 소견입니다.", "흔한 소견입니다."),
     ("상태와 상관없이 세척합니다.", "상태가 어떠하든 세척합니다."),
+    ("열공은 없습니다.", "열공은 없어요."),
+    ("음주를 금합니다.", "음주는 금지입니다."),
+    ("음주를 피합니다.", "음주를 삼갑니다."),
+    ("지금 수술합니다. 요금을 냅니다.", "지금 수술합니다. 요금을 내세요."),
+    ("피하주사로 줍니다.", "피하에 주사합니다."),
+    ("충혈은 사라집니다.", "충혈은 없어집니다."),
+    ("시력저하는 불가피합니다.", "시력저하는 피할 수 없습니다."),
+    ("수술이 불가합니다.", "수술이 불가능합니다."),
+    ("안경 아니면 렌즈를 씁니다.", "안경이나 렌즈를 씁니다."),
+    ("감염 아님.", "감염이 아닙니다."),
+    ("양성 종양입니다.", "양성종양이다."),
+    ("배양 검사는 음성입니다.", "배양 검사 결과는 음성이에요."),
+    ("She denies pain, flashes or floaters.", "She has no pain, flashes or floaters."),
+    ("The smear is not positive.", "The smear is negative."),
+    ("인도시아닌그린 혈관조영을 합니다.", "인도시아닌그린 혈관조영이 필요합니다."),
+    ("흔치 않은 소견입니다.", "드문 소견입니다."),
+    ("영양성분을 봅니다.", "영양 성분을 봅니다."),
+    ("주변부까지 말초 망막을 봅니다.", "말초 망막을 주변부까지 봅니다."),
+    ("누르지 않도록 합니다.", "누르지 마십시오."),
+    ("벌금지급을 합니다.", "벌금을 지급합니다."),
+    ("The disc is no longer swollen.", "The disc is not swollen any more."),
+    ("None of the grafts failed.", "No graft failed."),
 ]
 
 
@@ -303,9 +331,3 @@ def test_no_text_is_too_odd(one: str, other: str) -> None:
         assert all(one[part.start : part.end] == part.text for part in difference.reference)
         assert all(other[part.start : part.end] == part.text for part in difference.answer)
     assert not [difference for difference in critical_differences(one, one) if difference.kind != "negation"]
-
-
-def test_a_number_of_ten_thousand_digits_is_compared_as_it_is_written() -> None:
-    long = "7" * 10_000
-    assert not critical_differences(f"{long} mg", f"{long} mg")
-    assert critical_differences(f"{long} mg", f"{long}7 mg")
