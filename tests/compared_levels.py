@@ -2,7 +2,7 @@
 
 from ophtimus_edge.compare.statistics.intervals import wilson
 from ophtimus_edge.compare.statistics.paired import Pairs, compare_accuracy
-from ophtimus_edge.models.formats import Statistic
+from ophtimus_edge.models.formats import Statistic, UnsafeVote
 from ophtimus_edge.models.report import (
     AskedFile,
     ChoiceReport,
@@ -14,7 +14,6 @@ from ophtimus_edge.models.report import (
     MarkedPassage,
     Part,
     SpeedReport,
-    UnsafeVote,
     VotesReport,
 )
 

@@ -180,13 +180,17 @@ def added(existing: ModelFolder, more: ModelFolder) -> ModelFolder:
     """A model folder's description with the levels of another of the same model.
 
     Everything else stays as it is: its marks, its verdict, its default. The gates of the new files stand
-    beside those of the old ones, by the levels that they were run on.
+    beside those of the old ones, by the levels that they were run on. What a comparison found of a file that is
+    replaced by another one goes with it.
     """
     levels = {entry.level: entry for entry in [*existing.levels, *more.levels]}
+    replaced = {entry.level for entry in existing.levels if levels[entry.level].sha256 != entry.sha256}
+    verdict = existing.comparison.without(replaced)
     which = ", ".join(entry.level for entry in more.levels)
     return msgspec.structs.replace(
         existing,
         levels=list(levels.values()),
+        verdict=existing.verdict if verdict == existing.comparison else verdict,
         imatrix=more.imatrix or existing.imatrix,
         gates={**existing.gates, **{f"{gate} ({which})": result for gate, result in more.gates.items()}},
     )

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ophtimus_edge.compare.running.order import Order
-    from ophtimus_edge.compare.running.preparing import Parts, Reused
+    from ophtimus_edge.compare.running.plan import Plan
+    from ophtimus_edge.compare.running.preparing import Parts
+    from ophtimus_edge.compare.running.reusing import Reused
     from ophtimus_edge.compare.running.subjects import Subjects
     from ophtimus_edge.models.formats import Vote
     from ophtimus_edge.models.hardware import Machine
@@ -47,7 +49,8 @@ def add_parser(verbs: Any) -> None:
     verb.add_argument("--plan", action="store_true", help="only say how long it takes and what it needs")
     verb.add_argument("--budget", metavar="TIME", help="such as 2h or 45m: as much of each part as fits")
     verb.add_argument("--quality-from", type=Path, metavar="REPORT",
-                      help="take the figures of quality from a report of the same files; measure speed")  # fmt: skip
+                      help="take the figures of quality from a report of the same files, its reference's too "
+                      "where that file is not here; measure speed")  # fmt: skip
     verb.add_argument("--baseline", type=Path, metavar="REPORT", help="say what changed since this report")
     verb.add_argument("--without", action="append", default=[], choices=_PARTS, metavar="PART",
                       help="leave a part out: " + ", ".join(_PARTS))  # fmt: skip
@@ -86,7 +89,7 @@ def run(options: argparse.Namespace) -> None:
     from ophtimus_edge.cli.compare_progress import CompareProgress
     from ophtimus_edge.compare.report.files import write_report
     from ophtimus_edge.compare.report.terminal import summary
-    from ophtimus_edge.compare.running import preparing, subjects
+    from ophtimus_edge.compare.running import preparing, reusing, subjects
     from ophtimus_edge.compare.running.budget import parse_budget
     from ophtimus_edge.compare.running.comparing import measure
     from ophtimus_edge.compare.running.ledger import held
@@ -97,33 +100,43 @@ def run(options: argparse.Namespace) -> None:
 
     _check(options)
     budget_s = parse_budget(options.budget) if options.budget else None
+    earlier = reusing.read_earlier(options.quality_from)
     found = subjects.find(
-        options.levels, options.reference, lambda path: _say(f"reading {path.name} for its SHA-256")
+        options.levels,
+        options.reference,
+        lambda path: _say(f"reading {path.name} for its SHA-256"),
+        earlier.report if earlier else None,
     )
-    reused = preparing.read_reused(options.quality_from, found)
     parts = preparing.read_parts(options.text, options.mcq, options.essay, _left_out(options))
+    reused = reusing.reuse(earlier, found, parts)
+    for sentence in (*found.notes, *reused.notes):
+        _say(sentence)
     for file in (parts.choices, parts.essays):
         for problem in (file.problems if file else ())[:10]:
             _say(problem.message)
         if file and len(file.problems) > 10:
             _say(f"{len(file.problems) - 10} more rows of {file.path} are left out.")
     votes, vote_files = _votes(options, found)
-    available = asyncio.run(preparing.count_windows(parts.text, found.reference)) if parts.text else 0
     machine = read_machine()
-    order = _order(options, found, parts, reused, available)
+    order = _order(options, found, parts, reused)
+    available = asyncio.run(preparing.count_windows(order))
+    order = preparing.with_windows(order, available)
     plan = preparing.planned(order, machine, budget_s)
     for line in plan_lines(plan):
         (sys.stdout if options.plan else sys.stderr).write(sanitize(line) + "\n")
     if options.plan:
         return
-    _expect_room(plan.shortages)
-    order = preparing.with_counts(order, plan.counts)
+    left_out = _expect_room(plan, bool(reused.levels))
+    for sentence in left_out:
+        _say(sentence)
+    order = preparing.as_planned(order, plan)
     with held(options.out), CompareProgress() as progress:
         tell = Tell(progress.part, progress.progress, progress.note)
         measured = asyncio.run(measure(order, options.out, tell))
-    report = _joined(options, order, measured, votes, vote_files, machine, reused, available)
+    notes = [*found.notes, *reused.notes, *left_out]
+    report = _joined(options, order, measured, votes, vote_files, machine, reused, notes, available)
     written = write_report(options.out, report)
-    _hand_on(options, found, report, written.sha256)
+    _hand_on(options, report, written.sha256)
     sys.stdout.write(summary(report, str(written.page)) + "\n")
 
 
@@ -151,14 +164,13 @@ def _left_out(options: argparse.Namespace) -> list[str]:
 
 
 def _order(
-    options: argparse.Namespace, found: Subjects, parts: Parts, reused: Reused, available: int
-) -> Order:
+    options: argparse.Namespace, found: Subjects, parts: Parts, reused: Reused
+) -> Order:  # fmt: skip
     from ophtimus_edge.compare.running.budget import Counts
     from ophtimus_edge.compare.running.order import Order
 
     counts = Counts(
         rounds=0 if "speed" in options.without else options.rounds,
-        windows=available,
         choices=len(parts.choices.questions) if parts.choices else 0,
         permutations=options.orders if parts.choices else 0,
         essays=len(parts.essays.questions) if parts.essays else 0,
@@ -180,42 +192,43 @@ def _order(
 
 def _votes(options: argparse.Namespace, found: Subjects) -> tuple[list[Vote], list[AskedFile]]:
     from ophtimus_edge.compare.votes import reading
-    from ophtimus_edge.models.report import AskedFile
 
     if not options.votes:
         return [], []
     files = [reading.read_votes(path) for path in options.votes]
-    about = reading.about(files, {one.model.sha256: one.level for one in found.every})
-    for sentence in about.refused:
+    about = reading.about(files, {one.sha256: one.level for one in found.every})
+    asked = [reading.asked_file(taken, found.reference.sha256) for taken in about.files]
+    for sentence in (*about.refused, *(f"{file.name}: {one}" for file in asked for one in file.remarks)):
         _say(sentence)
-    asked = [
-        AskedFile(
-            part="votes",
-            name=file.path.name,
-            sha256=file.sha256,
-            available=len(file.votes),
-            used=len(about.votes) if len(files) == 1 else 0,
-        )
-        for file in files
-    ]
     return list(about.votes), asked
 
 
-def _expect_room(shortages: Any) -> None:
+def _expect_room(plan: Plan, reused: bool) -> list[str]:
     """Refuse what the memory does not hold, before hours are spent on the rest.
 
+    Args:
+        reused: whether there is something to report without measuring.
+
+    Returns:
+        a sentence for each level whose speed is left out, where anything else is measured or reused.
+
     Raises:
-        ComparisonError: there is a shortage.
+        ComparisonError: the quality of a level cannot be measured here, or the speed of none.
     """
     from ophtimus_edge.errors import ComparisonError
 
-    for shortage in shortages:
-        raise ComparisonError(shortage.message, shortage.hint)
+    unfit = [each for each in plan.shortages if each.part == "speed"]
+    others = [each for each in plan.shortages if each.part != "speed"]
+    if others or (unfit and not reused and not any(part.levels for part in plan.parts)):
+        first = (others or unfit)[0]
+        raise ComparisonError(first.message, first.hint)
+    ends = {True: "It is left out, and so are ratios to it.", False: "It is left out."}
+    return [f"{each.message[:1].upper()}{each.message[1:]} {ends[each.is_reference]}" for each in unfit]
 
 
 def _joined(
     options: argparse.Namespace, order: Order, measured: Any, votes: list[Vote], vote_files: list[AskedFile],
-    machine: Machine, reused: Reused, available: int,
+    machine: Machine, reused: Reused, notes: list[str], available: int,
 ) -> Report:  # fmt: skip
     import msgspec
 
@@ -230,7 +243,7 @@ def _joined(
     report = join(
         order, measured, votes,
         machine=machine_in_words(machine), tool_versions=tool_versions(), settings=_settings(options),
-        files=[*reused.files, *vote_files], reused_from=reused.sha256, windows_available=available,
+        files=vote_files, reused=reused, notes=notes, windows_available=available,
     )  # fmt: skip
     tolerances = Tolerances(
         accuracy=options.accuracy_tolerance / 100,
@@ -264,11 +277,11 @@ def _settings(options: argparse.Namespace) -> dict[str, str]:
     }
 
 
-def _hand_on(options: argparse.Namespace, found: Subjects, report: Report, sha256: str) -> None:
+def _hand_on(options: argparse.Namespace, report: Report, sha256: str) -> None:
     """Write the verdict into the model folder that was named, where that is a person's own to change."""
     from ophtimus_edge.compare.running.handing_on import hand_on
 
-    for sentence in hand_on(options.levels, found, report, sha256):
+    for sentence in hand_on(options.levels, report, sha256):
         _say(sentence)
 
 

@@ -5,6 +5,7 @@ fields that it does not know, and refuses a newer version by name.
 """
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import ClassVar, Literal, TypeVar
 
@@ -85,21 +86,70 @@ class Statistic(msgspec.Struct, frozen=True):
     high: float
 
 
+class UnsafeVote(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer of a level that a person found unsafe, and their note.
+
+    Attributes:
+        beside_sha256: of the file whose answer stood beside it, "" where that is not known.
+        rated_at: ISO 8601 with its offset, "" where that is not known.
+    """
+
+    question_id: str
+    rater: str
+    confirmed: bool
+    note: str = ""
+    beside_sha256: str = ""
+    rated_at: str = ""
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What a comparison of a model's levels found, as the model carries it along.
 
+    A finding is of a file, and a level's file may be replaced: so each is shown only of the file that it is of.
+    The first verdicts name no files, and are taken for what they say of the level.
+
     Attributes:
-        level: the level that is recommended, "" for none.
+        level: the level that is recommended, "" for none; ``sha256`` of its file.
         kl_mean: mean KL divergence from the reference in nats, by level; a level that was not measured is
             missing.
+        files: the SHA-256 of the file that was measured, by level.
         report_sha256: of the ``report.json`` that this was taken from, "" where it is not known.
         statement: the verdict in the words of the comparison.
+        unsafe: the answers that were confirmed to be unsafe, by the SHA-256 of the level's file: they take it
+            out of every later comparison, until who voted so corrects it.
     """
 
     level: str = ""
+    sha256: str = ""
     kl_mean: dict[str, Statistic] = {}
+    files: dict[str, str] = {}
     report_sha256: str = ""
     statement: str = ""
+    unsafe: dict[str, list[UnsafeVote]] = {}
+
+    def recommends(self, entry: Level) -> bool:
+        """Whether it recommends this very file."""
+        named = bool(entry.level) and self.level == entry.level
+        return named and self.sha256 in ("", entry.sha256) and not self.unsafe.get(entry.sha256)
+
+    def divergence_of(self, entry: Level) -> Statistic | None:
+        """The mean KL divergence of this very file; None where it was not measured."""
+        if self.files.get(entry.level, entry.sha256) != entry.sha256:
+            return None
+        return self.kl_mean.get(entry.level)
+
+    def without(self, levels: Collection[str]) -> "Verdict":
+        """What still holds where the files of these levels are others now."""
+        if not {*self.kl_mean, *self.files, self.level}.intersection(levels):
+            return self
+        kept = msgspec.structs.replace(
+            self,
+            kl_mean={level: value for level, value in self.kl_mean.items() if level not in levels},
+            files={level: sha256 for level, sha256 in self.files.items() if level not in levels},
+        )
+        if self.level in levels:
+            return msgspec.structs.replace(kept, level="", sha256="", statement="")
+        return kept
 
 
 class ModelFolder(Document, kw_only=True):
@@ -140,6 +190,11 @@ class ModelFolder(Document, kw_only=True):
         if isinstance(self.verdict, Verdict):
             return self.verdict
         return Verdict(statement=self.verdict or "")
+
+    @property
+    def recommended(self) -> Level | None:
+        """The level whose very file a comparison recommends, None for none."""
+        return next((entry for entry in self.levels if self.comparison.recommends(entry)), None)
 
     def level_named(self, level: str) -> Level | None:
         """The entry of a level, or None where the folder has no file of it."""

@@ -209,6 +209,24 @@ def write_record(folder: Path, record: StoreRecord) -> None:
         part.write_bytes(encode(record))
 
 
+def note_rewritten(folder: Path, name: str, size_bytes: int, sha256: str) -> None:
+    """Note in ``store.json`` that the program itself wrote a file of an installed model anew.
+
+    Else the model would be called damaged. A folder that the store does not know of has no such record.
+
+    Raises:
+        OSError: the record cannot be written.
+    """
+    try:
+        record = decode((folder / RECORD).read_bytes(), StoreRecord, str(folder / RECORD))
+    except (OSError, OphtimusError):
+        return
+    files = tuple(
+        StoredFile(name, size_bytes, sha256) if file.name == name else file for file in record.files
+    )
+    write_record(folder, msgspec.structs.replace(record, files=files))
+
+
 def now() -> str:
     """This moment in UTC, as ISO 8601 to the second."""
     return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from ophtimus_edge.models.formats import Document, Statistic
+from ophtimus_edge.models.formats import Document, Statistic, UnsafeVote
 
 
 class SpeedReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,15 +184,6 @@ class CriticalReport(msgspec.Struct, frozen=True, kw_only=True):
     differences: list[CriticalDifference]
 
 
-class UnsafeVote(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer of the level that a person found unsafe, and their note."""
-
-    question_id: str
-    rater: str
-    confirmed: bool
-    note: str = ""
-
-
 class VotesReport(msgspec.Struct, frozen=True, kw_only=True):
     """What people found, unaware of the levels, of a level's answers beside the reference's.
 
@@ -218,14 +209,20 @@ class LevelReport(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         level: "BF16", "Q4_K_M" …; ``file`` is its name without folders.
-        reused_from: the SHA-256 of the report that its figures of quality come from, "" for measured here.
+        files: the SHA-256 of the file that a part was measured on, by the part's name in ``Report.files``. Not
+            in the first reports, where the report has one file for each part.
+        reused_from: the SHA-256 of the report that figures of quality come from, "" for measured here.
+        reused: the parts that come from there: "divergence", "mcq", "essay"; empty in the first reports, where
+            it was all of them.
     """
 
     level: str
     file: str
     sha256: str
     size_bytes: int
+    files: dict[str, str] = {}
     reused_from: str = ""
+    reused: list[str] = []
     speed: SpeedReport | None = None
     divergence: DivergenceReport | None = None
     mcq: ChoiceReport | None = None
@@ -252,23 +249,27 @@ class LevelFinding(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a level is within the tolerances, and why.
 
     Attributes:
+        level: its name, with more where two levels have the same; ``sha256`` of its file.
         finding: ``within`` only where the whole of each interval is; ``open`` where more has to be measured.
         reasons: a sentence for each of accuracy, divergence and votes.
         more_questions, more_windows: how many more it would take; None where more would not show it.
+        only_embedded: whether all it was measured on came with the program: then it is not recommended.
     """
 
     level: str
+    sha256: str = ""
     finding: Literal["within", "beyond", "open", "unsafe", "not measured"]
     reasons: list[str]
     more_questions: int | None = None
     more_windows: int | None = None
+    only_embedded: bool = False
 
 
 class VerdictReport(msgspec.Struct, frozen=True, kw_only=True):
     """Which level a clinic should get.
 
     Attributes:
-        level: the smallest within tolerance, "" for none.
+        level: the smallest within tolerance, "" for none; ``sha256`` of its file.
         statement: that in words, or how much more it takes.
         fastest_faithful: the most faithful level that reaches the stated speed here, "" for none.
         only_embedded: whether all questions were the program's own: then nothing is recommended.
@@ -281,6 +282,7 @@ class VerdictReport(msgspec.Struct, frozen=True, kw_only=True):
     fastest_faithful: str = ""
     fastest_statement: str = ""
     only_embedded: bool = False
+    sha256: str = ""
 
 
 class AskedFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -288,8 +290,10 @@ class AskedFile(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         part: what for; ``embedded`` files come with the program.
-        used: windows or questions of ``available`` that were; the rest was left out for the budget.
-        skipped: rows that are not sound, a sentence each, the first hundred.
+        used: windows, questions or votes of ``available`` that were; the rest was left out for the budget, or
+            is a vote about other files, or one that its rater corrected.
+        skipped: rows that are not sound, or votes about other files, a sentence each, the first hundred.
+        remarks: what a reader must know of what was used, a sentence each.
     """
 
     part: Literal["text", "mcq", "essay", "votes"]
@@ -299,13 +303,15 @@ class AskedFile(msgspec.Struct, frozen=True, kw_only=True):
     available: int = 0
     used: int = 0
     skipped: list[str] = []
+    remarks: list[str] = []
 
 
 class ShownAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A level's answer to a question, for the report's pages side by side."""
+    """A level's answer to a question, for the report's pages side by side; ``sha256`` of the level's file."""
 
     level: str
     text: str
+    sha256: str = ""
 
 
 class ShownQuestion(msgspec.Struct, frozen=True, kw_only=True):
@@ -326,6 +332,7 @@ class Report(Document, kw_only=True):
         machine: in words, by name: "processor", "memory", "graphics card", "system" …
         tool_versions: of the programs whose numbers these are.
         settings: what was asked for on the command line, for who wants to measure it again.
+        notes: what was not measured as a reader would expect it, and why, a sentence each.
         reference: the level that the others are compared with; not always BF16, so its name is said.
         published: the published scores of a model of this name, by benchmark, where there are any.
         baseline_sha256: of the older report that ``changes`` compares with, "" for none.
@@ -340,6 +347,7 @@ class Report(Document, kw_only=True):
     tool_versions: dict[str, str] = msgspec.field(default_factory=dict)
     settings: dict[str, str] = msgspec.field(default_factory=dict)
     files: list[AskedFile] = msgspec.field(default_factory=list)
+    notes: list[str] = msgspec.field(default_factory=list)
     reference: LevelReport
     levels: list[LevelReport]
     verdict: VerdictReport | None = None

@@ -2,13 +2,14 @@
 
 import hashlib
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from ophtimus_edge import locations, specialties
 from ophtimus_edge.errors import InvalidModelError, ModelNotFoundError
 from ophtimus_edge.models import gguf
-from ophtimus_edge.models.formats import ModelFolder, Template, read_model_folder
+from ophtimus_edge.models.formats import Level, ModelFolder, Template, read_model_folder
 
 DEMO = "demo"
 
@@ -72,14 +73,10 @@ def choose(model: str = DEMO, level: str = "") -> ChosenModel:
         ModelNotFoundError: there is no such model or level.
         InvalidModelError: the file is not sound, or not what its folder says.
     """
-    if model == DEMO:
-        return _from_folder(locations.demo_folder(), level)
-    stored = locations.models_folder() / model
-    if Path(model).name == model and (stored / "model.json").is_file():
-        return _from_folder(stored, level)
-    path = _check_name(Path(model).expanduser())
-    if path.is_dir():
-        return _from_folder(path, level)
+    folder = folder_of(model)
+    if folder is not None:
+        return _from_folder(folder, level)
+    path = Path(model).expanduser()
     if not path.is_file():
         raise _not_found(model)
     header = gguf.check(path)
@@ -90,6 +87,53 @@ def choose(model: str = DEMO, level: str = "") -> ChosenModel:
         )
     name = str(header.metadata.get("general.name", "")) or path.stem
     return ChosenModel(path, name, "", header.level, "", None, None)
+
+
+class EveryLevel(NamedTuple):
+    """The levels of a model whose files are there, and the names of those whose files are not."""
+
+    here: tuple[ChosenModel, ...]
+    absent: tuple[str, ...]
+
+
+def choose_every(model: str) -> EveryLevel:
+    """Find all levels of a model, and check their files; a GGUF file by itself is one level.
+
+    Raises:
+        ModelNotFoundError: there is no such model, or none of its files is there.
+        InvalidModelError: a file is not sound, or not what its folder says.
+    """
+    folder = folder_of(model)
+    if folder is None:
+        return EveryLevel((choose(model),), ())
+    description = read_model_folder(folder)
+    there = [entry for entry in description.levels if (folder / entry.file).is_file()]
+    if not there:
+        return EveryLevel((choose(model),), ())  # which says what is missing
+    return EveryLevel(
+        tuple(choose_entry(folder, description, entry) for entry in there),
+        tuple(entry.level for entry in description.levels if entry not in there),
+    )
+
+
+def folder_of(model: str) -> Path | None:
+    """The model folder that a name or a path stands for; None for a file, or where there is no folder.
+
+    Raises:
+        ModelNotFoundError: the path is not UTF-8.
+    """
+    if model == DEMO:
+        return locations.demo_folder()
+    stored = locations.models_folder() / model
+    if Path(model).name == model and (stored / "model.json").is_file():
+        return stored
+    path = _check_name(Path(model).expanduser())
+    return path if path.is_dir() else None
+
+
+def is_hashed_at_once(size_bytes: int) -> bool:
+    """Whether a model folder's file of this size is hashed whenever it is chosen."""
+    return size_bytes <= _HASH_AT_ONCE
 
 
 def sha256_of(path: Path) -> str:
@@ -106,6 +150,44 @@ def sha256_of(path: Path) -> str:
             f"{path} cannot be read: {error.strerror or error}.",
             "Check the disk or stick that it lies on, and that you may read it; or copy it again.",
         ) from error
+
+
+def choose_entry(folder: Path, description: ModelFolder, entry: Level) -> ChosenModel:
+    """Check the file of an entry of a model folder.
+
+    Raises:
+        ModelNotFoundError: it is missing.
+        InvalidModelError: it is not sound, or not what the folder says.
+    """
+    path = folder / entry.file
+    if not path.is_file():
+        raise ModelNotFoundError(
+            f"the model file {path} is missing.", "Copy the whole model folder again from its source."
+        )
+    gguf.check(path)
+    size = path.stat().st_size
+    damaged = size != entry.size_bytes
+    if not damaged and is_hashed_at_once(size):
+        damaged = sha256_of(path) != entry.sha256
+    if damaged:
+        raise not_as_described(path)
+    return ChosenModel(
+        path=path,
+        name=description.name,
+        version=description.version,
+        level=entry.level,
+        sha256=entry.sha256,
+        template=description.template,
+        folder=description,
+    )
+
+
+def not_as_described(path: Path) -> InvalidModelError:
+    """What is said of a file that is not the one of its model.json."""
+    return InvalidModelError(
+        f"{path} is not the file that its model.json describes.",
+        "Copy the whole model folder again from its source.",
+    )
 
 
 def _check_name(path: Path) -> Path:
@@ -129,30 +211,7 @@ def _from_folder(folder: Path, level: str) -> ChosenModel:
     if entry is None:
         levels = ", ".join(known.level for known in description.levels)
         raise ModelNotFoundError(f"{description.name} has no level {level}.", f"Its levels are: {levels}.")
-    path = folder / entry.file
-    if not path.is_file():
-        raise ModelNotFoundError(
-            f"the model file {path} is missing.", "Copy the whole model folder again from its source."
-        )
-    gguf.check(path)
-    size = path.stat().st_size
-    damaged = size != entry.size_bytes
-    if not damaged and size <= _HASH_AT_ONCE:
-        damaged = sha256_of(path) != entry.sha256
-    if damaged:
-        raise InvalidModelError(
-            f"{path} is not the file that its model.json describes.",
-            "Copy the whole model folder again from its source.",
-        )
-    return ChosenModel(
-        path=path,
-        name=description.name,
-        version=description.version,
-        level=entry.level,
-        sha256=entry.sha256,
-        template=description.template,
-        folder=description,
-    )
+    return choose_entry(folder, description, entry)
 
 
 def _not_found(model: str) -> ModelNotFoundError:

@@ -9,6 +9,7 @@ from ophtimus_edge.models.formats import (
     ModelFolder,
     Source,
     Statistic,
+    UnsafeVote,
     Verdict,
     Vote,
     decode,
@@ -111,3 +112,33 @@ def test_a_file_from_before_has_at_most_the_words_of_a_verdict(
     model = read_model_folder(tmp_path)
     assert model.comparison == Verdict(statement=statement)
     assert model.tested_languages == []
+
+
+def entry(level: str, sha256: str) -> Level:
+    return Level(level=level, file=f"{level}.gguf", size_bytes=1, sha256=sha256)
+
+
+def test_what_a_comparison_found_is_of_the_very_file_that_it_measured() -> None:
+    kl, sound, other = Statistic(0.031, 0.029, 0.034), entry("Q8_0", "a" * 64), entry("Q8_0", "b" * 64)
+    found = Verdict(level="Q8_0", sha256="a" * 64, kl_mean={"Q8_0": kl}, files={"Q8_0": "a" * 64})
+    assert (found.recommends(sound), found.divergence_of(sound)) == (True, kl)
+    assert (found.recommends(other), found.divergence_of(other)) == (False, None)
+    unsafe = UnsafeVote(question_id="q", rater="K", confirmed=True)
+    assert not msgspec.structs.replace(found, unsafe={"a" * 64: [unsafe]}).recommends(sound)
+    # The first verdicts name no files.
+    first = Verdict(level="Q8_0", kl_mean={"Q8_0": kl})
+    assert (first.recommends(other), first.divergence_of(other)) == (True, kl)
+    assert not Verdict().recommends(entry("", "a" * 64))
+
+
+def test_a_verdict_loses_what_it_says_of_files_that_are_replaced() -> None:
+    kl = Statistic(0.031, 0.029, 0.034)
+    found = Verdict(
+        level="Q8_0", sha256="a" * 64, kl_mean={"Q8_0": kl, "Q2_K": kl}, files={"Q8_0": "a" * 64},
+        statement="Q8_0 is the smallest level within tolerance.", unsafe={"a" * 64: []},
+    )  # fmt: skip
+    assert found.without({"Q6_K"}) is found
+    assert found.without({"Q2_K"}) == msgspec.structs.replace(found, kl_mean={"Q8_0": kl})
+    kept = found.without({"Q8_0"})
+    assert (kept.level, kept.sha256, kept.statement, kept.files) == ("", "", "", {})
+    assert (kept.kl_mean, kept.unsafe) == ({"Q2_K": kl}, found.unsafe)

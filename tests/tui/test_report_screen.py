@@ -11,7 +11,7 @@ from textual.widgets import Input
 
 from ophtimus_edge.compare.report.files import read_report
 from ophtimus_edge.errors import FormatVersionError, ReportError
-from ophtimus_edge.models.formats import Statistic, encode
+from ophtimus_edge.models.formats import Statistic, UnsafeVote, encode
 from ophtimus_edge.models.report import (
     DivergenceReport,
     LevelFinding,
@@ -19,7 +19,6 @@ from ophtimus_edge.models.report import (
     Report,
     SpeedReport,
     Tolerances,
-    UnsafeVote,
     VerdictReport,
     VotesReport,
 )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ophtimus_edge import specialties
 from ophtimus_edge.errors import OphtimusError
-from ophtimus_edge.models.formats import ModelFolder
+from ophtimus_edge.models.formats import Level, ModelFolder
 from ophtimus_edge.models.inventory import StoredModel
 from ophtimus_edge.specialties import CatalogModel
 from ophtimus_edge.text import sanitize
@@ -39,7 +39,7 @@ def facts(texts: Texts, row: Row, judged: Judged) -> list[str]:
         _licences(texts, description),
         _signature(texts, model),
         *_gates(texts, description),
-        *_comparison(texts, description, row.level.level),
+        *_comparison(texts, description, row.level),
         texts("models.file", file=line(row.level.file)),
     ]
 
@@ -75,17 +75,17 @@ def _named(texts: Texts, codes: Sequence[str]) -> str:
     return ", ".join(texts(f"models.in_{code}") if code in LANGUAGES else line(code) for code in codes)
 
 
-def _comparison(texts: Texts, description: ModelFolder, level: str) -> list[str]:
-    """What a comparison of the levels found, of this one first."""
-    found = description.comparison
+def _comparison(texts: Texts, description: ModelFolder, level: Level) -> list[str]:
+    """What a comparison of the levels found, of this one first; nothing of a file that is there no more."""
+    found, best = description.comparison, description.recommended
     sentences = []
-    if found.level and description.level_named(found.level):
-        key = "models.recommended_why" if found.level == level else "models.recommended_other"
-        sentences.append(texts(key, level=line(found.level)))
-    if measured := found.kl_mean.get(level):
+    if best is not None:
+        key = "models.recommended_why" if best == level else "models.recommended_other"
+        sentences.append(texts(key, level=line(best.level)))
+    if measured := found.divergence_of(level):
         value, low, high = (divergence(one) for one in (measured.value, measured.low, measured.high))
         sentences.append(texts("models.divergence", value=value, low=low, high=high))
-    if found.statement:
+    if found.statement and (best is not None or not found.sha256):
         sentences.append(texts("models.verdict", verdict=sanitize(found.statement)))
     if found.report_sha256:
         sentences.append(texts("models.report", sha256=line(found.report_sha256)))

@@ -125,11 +125,9 @@ def damaged(row: Row) -> bool:
 
 
 def recommended(row: Row) -> bool:
-    """Whether the comparison's verdict recommends this level."""
+    """Whether the comparison's verdict recommends this level's very file."""
     description, level = row.description, row.level
-    if description is None or level is None or not level.level:
-        return False
-    return description.comparison.level == level.level
+    return description is not None and level is not None and description.comparison.recommends(level)
 
 
 def cells(texts: Texts, row: Row, judged: Judged) -> Cells:
@@ -145,7 +143,7 @@ def cells(texts: Texts, row: Row, judged: Judged) -> Cells:
         here += f" · {STAR} " + texts("models.recommended")
     if row.key == judged.current:
         here += " · " + texts("models.in_use")
-    measured = row.description.comparison.kl_mean.get(row.level.level)
+    measured = row.description.comparison.divergence_of(row.level)
     known = candidate is not None and candidate.verdict != "damaged"
     return Cells(
         f"{STAR if star else ' '} " + (short(row.level.level) or texts("models.level_unnamed")),

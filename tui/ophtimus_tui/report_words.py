@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from ophtimus_edge.compare.naming import names_of
 from ophtimus_edge.models.formats import Statistic
 from ophtimus_edge.models.report import LevelReport, Report
 from ophtimus_edge.text import sanitize
@@ -87,10 +88,15 @@ def _remarks(texts: Texts, report: Report) -> str:
 
 
 def _name(texts: Texts, report: Report, row: LevelReport) -> str:
-    name = _cell(row.level)
+    every = [report.reference, *report.levels]
+    own = next(name for name, level in zip(names_of(every), every, strict=True) if level is row)
+    name = _cell(own)
     if row.sha256 == report.reference.sha256:
         return name + " " + texts("comparison.reference")
-    recommended = report.verdict is not None and report.verdict.level == row.level
+    verdict = report.verdict
+    recommended = verdict is not None and (
+        verdict.sha256 == row.sha256 if verdict.sha256 else verdict.level in (row.level, own)
+    )
     return f"★ {name}" if recommended and report.verdict and not report.verdict.only_embedded else name
 
 

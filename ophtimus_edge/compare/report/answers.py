@@ -5,7 +5,8 @@ from ophtimus_edge.compare.report.elements import Child, Element, element, said
 from ophtimus_edge.compare.report.marking import Side, is_there, passages, words
 from ophtimus_edge.compare.report.sections import link, paragraph, section, table
 from ophtimus_edge.compare.report.view import KINDS, Pair, Row, View, kinds, line
-from ophtimus_edge.models.report import CriticalDifference, ShownQuestion, UnsafeVote
+from ophtimus_edge.models.formats import UnsafeVote
+from ophtimus_edge.models.report import CriticalDifference, ShownQuestion
 
 _HOW_FOUND = (
     "Found mechanically: figures with their units, eyes (right, left, both), negations, and names of drugs. Each is "
@@ -112,9 +113,9 @@ def _passages(difference: CriticalDifference, side: Side, text: str | None) -> l
 def votes(view: View) -> Element:
     """Blind votes, and every answer that somebody found unsafe."""
     title = "Blind votes"
-    if not any(row.level.votes for row in view.levels):
+    if not any(row.level.votes for row in view.rows):
         return section("votes", title, paragraph("Blind votes: not measured."))
-    unsafe = [(row, vote) for row in view.levels if row.level.votes for vote in row.level.votes.unsafe]
+    unsafe = [(row, vote) for row in view.rows if row.level.votes for vote in row.level.votes.unsafe]
     heading = element("h3", "Answers found unsafe", id="unsafe")
     parts: list[Child] = [_unsafe(view, row, vote) for row, vote in unsafe]
     return section(

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ophtimus_edge.compare import phrases
+from ophtimus_edge.compare.naming import names_of
 from ophtimus_edge.models.formats import Statistic
 from ophtimus_edge.models.report import LevelReport, Report
 
@@ -85,11 +86,13 @@ def changes(old: Report, new: Report) -> list[str]:
     """
     other = _other_ground(old, new)
     lines = [*_of_the_ground(old, new), *_of_files(old, new), *_of_verdicts(old, new)]
-    before = {level.level: level for level in (old.reference, *old.levels)}
-    after = {level.level: level for level in (new.reference, *new.levels)}
+    before, after = (
+        dict(zip(names_of(levels), levels, strict=True))
+        for levels in ((old.reference, *old.levels), (new.reference, *new.levels))
+    )
     for name, level in after.items():
         if name in before:
-            lines += _of_level(before[name], level, other)
+            lines += _of_level(name, before[name], level, other)
         else:
             lines.append(f"{name} is new.")
     lines += [f"{name} is not in this report any more." for name in before if name not in after]
@@ -170,33 +173,33 @@ def _of_verdicts(old: Report, new: Report) -> list[str]:
     return lines
 
 
-def _of_level(old: LevelReport, new: LevelReport, other: set[str]) -> list[str]:
+def _of_level(name: str, old: LevelReport, new: LevelReport, other: set[str]) -> list[str]:
     """What changed of a level: its file, figures that differ, and those that do not."""
     lines, alike = [], []
     if old.size_bytes != new.size_bytes:
         lines.append(
-            f"{new.level}: {phrases.size(new.size_bytes)} ({new.size_bytes - old.size_bytes:+,} bytes); "
+            f"{name}: {phrases.size(new.size_bytes)} ({new.size_bytes - old.size_bytes:+,} bytes); "
             f"it was {phrases.size(old.size_bytes)}."
         )
     elif old.sha256 != new.sha256:
-        lines.append(f"{new.level}: the file is another one of the same size.")
+        lines.append(f"{name}: the file is another one of the same size.")
     for figure in _FIGURES:
         was, now = figure.of(old), figure.of(new)
         if was is None and now is None:
             continue
         if was is None or now is None:
             seen = "was not measured before" if now else "was measured before, and is not now"
-            lines.append(f"{new.level}: {figure.name} {seen}.")
+            lines.append(f"{name}: {figure.name} {seen}.")
         elif now.low <= was.high and was.low <= now.high:
             alike.append(figure.name)
         else:
             verb = "rose" if now.value > was.value else "fell"
             ground = _ground(figure, other)
             lines.append(
-                f"{new.level}: {figure.name} {verb} from {figure.said(was)} to {figure.said(now)}{ground}."
+                f"{name}: {figure.name} {verb} from {figure.said(was)} to {figure.said(now)}{ground}."
             )
     if alike:
-        lines.append(f"{new.level}: no difference shown in {phrases.listed(alike)}.")
+        lines.append(f"{name}: no difference shown in {phrases.listed(alike)}.")
     return lines
 
 

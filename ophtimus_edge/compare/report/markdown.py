@@ -7,7 +7,7 @@ every mark escaped; nothing of it can become markup.
 import re
 from collections.abc import Iterator
 
-from ophtimus_edge.compare.report import cells, tables
+from ophtimus_edge.compare.report import cells, provenance, tables
 from ophtimus_edge.compare.report.cells import Cell
 from ophtimus_edge.compare.report.tables import Table
 from ophtimus_edge.compare.report.view import KINDS, Pair, Row, View, kinds, left_out, line
@@ -47,6 +47,8 @@ def _parts(view: View) -> Iterator[str]:
     yield from _votes(view)
     measured = any(row.level.speed for row in view.rows)
     yield f"## Speed and memory\n\n{_table(tables.speed(view)) if measured else _absent('Speed and memory')}"
+    if report.notes:
+        yield _list(report.notes)
     yield "## Changes since a baseline"
     if report.baseline_sha256 or report.changes:
         yield _list(report.changes) or "Nothing changed."
@@ -147,11 +149,11 @@ def _passages(passages: list[MarkedPassage]) -> str:
 
 
 def _votes(view: View) -> Iterator[str]:
-    if not any(row.level.votes for row in view.levels):
+    if not any(row.level.votes for row in view.rows):
         yield _absent("Blind votes")
         return
     yield _table(tables.votes(view))
-    for row in view.levels:
+    for row in view.rows:
         for vote in row.level.votes.unsafe if row.level.votes else []:
             sure = "confirmed" if vote.confirmed else "not confirmed"
             by = _line(vote.rater) or "somebody without a name"
@@ -161,13 +163,15 @@ def _votes(view: View) -> Iterator[str]:
 
 def _provenance(view: View) -> Iterator[str]:
     report = view.report
-    for content in tables.surroundings(view):
+    for content in provenance.surroundings(view):
         yield content if isinstance(content, str) else _table(content)
-    yield _table(tables.files(view))
-    yield _table(tables.asked_files(view)) if report.files else "Texts and questions: none recorded."
+    yield _table(provenance.files(view))
+    yield _table(provenance.asked_files(view)) if report.files else "Texts and questions: none recorded."
     for file in report.files:
         if file.skipped:
             yield f"Left out of {_line(file.name)}:\n\n{_list(file.skipped)}"
+        if file.remarks:
+            yield f"Of {_line(file.name)}:\n\n{_list(file.remarks)}"
 
 
 def _table(table: Table) -> str:

@@ -5,7 +5,7 @@ No script, no network: the page may load nothing, and its links lead to its own 
 
 from pathlib import Path
 
-from ophtimus_edge.compare.report import answers, measured, tables
+from ophtimus_edge.compare.report import answers, measured, provenance, tables
 from ophtimus_edge.compare.report.elements import Child, Element, element
 from ophtimus_edge.compare.report.elements import page as whole_page
 from ophtimus_edge.compare.report.sections import link, paragraph, section, sentences, table
@@ -114,15 +114,18 @@ def _provenance(view: View) -> Element:
         if file.skipped:
             skipped.append(element("h4", f"Left out of {line(file.name)}"))
             skipped.append(sentences([line(row) for row in file.skipped]))
+        if file.remarks:
+            skipped.append(element("h4", f"Of {line(file.name)}"))
+            skipped.append(sentences([line(remark) for remark in file.remarks]))
     return section(
         "provenance",
         "Machine and provenance",
         *(
             paragraph(content) if isinstance(content, str) else table(content)
-            for content in tables.surroundings(view)
+            for content in provenance.surroundings(view)
         ),
-        element("div", table(tables.files(view)), class_="hash"),
-        element("div", table(tables.asked_files(view)), class_="hash")
+        element("div", table(provenance.files(view)), class_="hash"),
+        element("div", table(provenance.asked_files(view)), class_="hash")
         if report.files
         else paragraph("Texts and questions: none recorded."),
         element("h3", "Skipped rows", id="skipped"),

@@ -1,6 +1,6 @@
 """The tables of a report, as HTML and Markdown both print them."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypeVar
 
 from ophtimus_edge.compare.report import cells
@@ -74,42 +74,6 @@ def _accuracy(level: LevelReport) -> Cell:
         return cells.percent(level.mcq.accuracy if level.mcq else None)
     by_letter = cells.percent(level.mcq.likelihood_accuracy)
     return by_letter._replace(text=f"{by_letter.text} by letter")
-
-
-def files(view: View) -> Table:
-    """Which file each level is."""
-    rows = [
-        [
-            Cell(row.name),
-            Cell(line(row.level.file)),
-            Cell(f"{row.level.size_bytes:,}"),
-            Cell(row.level.sha256),
-            Cell(_measured_by(row.level)),
-        ]
-        for row in view.rows
-    ]
-    return Table("Level files", ["level", "file", "bytes", "SHA-256", "quality measured by"], rows)
-
-
-def _measured_by(level: LevelReport) -> str:
-    if level.reused_from:
-        return f"report {line(level.reused_from)}"
-    return "this machine" if level.divergence or level.mcq or level.essay else cells.NOT_MEASURED
-
-
-def asked_files(view: View) -> Table:
-    """What the levels were compared on."""
-    rows = [
-        [
-            Cell({"text": "divergence", "mcq": "multiple choice"}.get(file.part, file.part)),
-            Cell(f"{line(file.name)} (the program's own)" if file.embedded else line(file.name)),
-            Cell(f"{file.used:,} of {file.available:,}"),
-            Cell(f"{len(file.skipped):,}" + (" or more" if len(file.skipped) >= 100 else "")),
-            Cell(file.sha256),
-        ]
-        for file in view.report.files
-    ]
-    return Table("Texts and questions", ["for", "file", "used", "rows skipped", "SHA-256"], rows)
 
 
 def speed(view: View) -> Table:
@@ -352,8 +316,11 @@ def critical(view: View) -> Table:
 
 
 def votes(view: View) -> Table:
-    """Blind votes, a row for each level."""
+    """Blind votes, a row for each level; and one for the reference where its own answers were found unsafe."""
     rows = [[Cell(row.name), *_votes(row.level.votes)] for row in view.levels]
+    if (found := view.reference.level.votes) is not None and found.unsafe:
+        beside = [Cell("is the reference")] * 7
+        rows.insert(0, [Cell(view.reference.name), *beside, Cell(_unsafe(found))])
     head = [
         "level", "votes", "raters", "level better", "reference better", "equal", "both bad",
         "preferred to the reference", "unsafe",
@@ -365,22 +332,12 @@ def _votes(found: VotesReport | None) -> Iterable[Cell]:
     if found is None:
         return [ABSENT] * 8
     counts = (found.votes, found.raters, found.better, found.worse, found.equal, found.both_bad)
+    return [*(Cell(f"{count:,}") for count in counts), cells.percent(found.preferred), Cell(_unsafe(found))]
+
+
+def _unsafe(found: VotesReport) -> str:
     confirmed = sum(vote.confirmed for vote in found.unsafe)
-    unsafe = f"{len(found.unsafe):,} ({confirmed:,} confirmed)" if found.unsafe else "0"
-    return [*(Cell(f"{count:,}") for count in counts), cells.percent(found.preferred), Cell(unsafe)]
-
-
-def surroundings(view: View) -> Iterator[Table | str]:
-    """The machine, the programs and the settings: a table each, or the sentence that it was not recorded."""
-    report = view.report
-    named = [
-        ("Machine", ["part", "value"], report.machine),
-        ("Programs", ["program", "version"], report.tool_versions),
-        ("Settings", ["setting", "value"], report.settings),
-    ]
-    for title, head, values in named:
-        rows = [[Cell(line(name)), Cell(line(value))] for name, value in values.items()]
-        yield Table(title, head, rows) if rows else f"{title}: not recorded."
+    return f"{len(found.unsafe):,} ({confirmed:,} confirmed)" if found.unsafe else "0"
 
 
 def _by_level(

@@ -43,7 +43,7 @@ def _findings(view: View) -> Iterator[str]:
 
 
 def _unsafe(view: View, page: str) -> Iterator[str]:
-    for row in view.levels:
+    for row in view.rows:
         confirmed = sum(vote.confirmed for vote in row.level.votes.unsafe) if row.level.votes else 0
         if confirmed:
             yield f"{row.name}: {_counted(confirmed, 'answer')} confirmed as unsafe: {page}#unsafe"

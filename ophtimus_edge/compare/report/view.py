@@ -1,12 +1,12 @@
 """A report as its readers go through it: the reference first, each level with a name and a place of its own."""
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import NamedTuple
 
 from ophtimus_edge.compare import phrases
+from ophtimus_edge.compare.naming import names_of
 from ophtimus_edge.models.report import CriticalDifference, LevelFinding, LevelReport, Report, ShownQuestion
 from ophtimus_edge.text import sanitize
 
@@ -77,16 +77,17 @@ class View:
     def rows(self) -> list[Row]:
         """The reference and the levels."""
         levels = [self.report.reference, *self.report.levels]
-        names = Counter(level.level for level in levels)
+        return [
+            Row(place, line(name) or f"level {place}", level, self._found(level, name) if place else None)
+            for place, (name, level) in enumerate(zip(names_of(levels), levels, strict=True))
+        ]
+
+    def _found(self, level: LevelReport, name: str) -> LevelFinding | None:
+        """What was found of a level: of its file, or of its name in a report that names no files."""
         found = self.report.verdict.findings if self.report.verdict else []
-        findings = {finding.level: finding for finding in found}
-        rows: list[Row] = []
-        for place, level in enumerate(levels):
-            name = line(level.level) if names[level.level] == 1 else line(f"{level.level} · {level.file}")
-            name += " (again)" * any(row.name == name for row in rows)
-            finding = findings.get(name, findings.get(level.level)) if place else None
-            rows.append(Row(place, name or f"level {place}", level, finding))
-        return rows
+        of_file = [one for one in found if one.sha256 and one.sha256 == level.sha256]
+        of_name = [one for one in found if not one.sha256 and one.level in (name, level.level)]
+        return next(iter([*of_file, *of_name]), None)
 
     @property
     def levels(self) -> list[Row]:
@@ -131,11 +132,18 @@ class View:
         """
         if shown is None:
             return None
-        named = [answer.text for answer in shown.answers if answer.level == row.name]
+        of_file = [
+            answer.text for answer in shown.answers if answer.sha256 and answer.sha256 == row.level.sha256
+        ]
+        if of_file:
+            return of_file[0]
+        named = [answer.text for answer in shown.answers if not answer.sha256 and answer.level == row.name]
         if named:
             return named[0]
         alike = [one.place for one in self.rows if one.level.level == row.level.level]
-        found = [answer.text for answer in shown.answers if answer.level == row.level.level]
+        found = [
+            answer.text for answer in shown.answers if not answer.sha256 and answer.level == row.level.level
+        ]
         return found[alike.index(row.place)] if len(found) == len(alike) else None
 
     def recommended(self) -> Row | None:
@@ -143,6 +151,8 @@ class View:
         verdict = self.report.verdict
         if verdict is None or not verdict.level or verdict.only_embedded:
             return None
+        if verdict.sha256:
+            return next((row for row in self.levels if row.level.sha256 == verdict.sha256), None)
         return next((row for row in self.levels if verdict.level in (row.level.level, row.name)), None)
 
     @property

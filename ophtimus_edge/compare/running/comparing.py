@@ -68,18 +68,18 @@ async def measure(order: Order, out: Path, tell: Tell) -> Measured:
         OphtimusError: a level cannot be measured, or the records cannot be kept; what was measured is kept.
     """
     measured = Measured([], {}, {}, {}, {})
-    for one in order.fresh:
-        if order.text and order.counts.windows and one is not order.subjects.reference:
+    for one in order.takers("divergence"):
+        if order.text and order.counts.windows:
             measured.divergence[one.model.sha256] = await _divergence(order, order.text, one, out, tell)
-    for one in order.fresh:
+    for one in order.takers("mcq"):
         if questions := asked_choices(order):
             measured.choices[one.model.sha256] = await _choices(order, one, questions, out, tell)
-    for one in order.fresh:
+    for one in order.takers("essay"):
         if essays := asked_essays(order):
             measured.answers[one.model.sha256] = await _answers(order, one, essays, out, tell)
     if measured.answers:
         measured.scores.update(await _scores(order, measured.answers, out, tell))
-    if order.counts.rounds:
+    if order.counts.rounds and order.takers("speed"):
         measured.speed.extend(await _speed(order, out, tell))
     return measured
 
@@ -92,7 +92,7 @@ async def _keep(ledger: Ledger[Record], records: AsyncIterator[Record]) -> list[
 
 async def _divergence(order: Order, text: Text, one: Subject, out: Path, tell: Tell) -> list[WindowScores]:
     reference = order.subjects.reference.model
-    tell.part("divergence", one.level)
+    tell.part("divergence", one.name)
     settings = _settings(order, file=one.model.sha256, reference=reference.sha256)
     with Ledger(out, "divergence", one.level, settings, WindowScores) as ledger:
         known = {scores.digest for scores in ledger.records}
@@ -118,7 +118,7 @@ async def _divergence(order: Order, text: Text, one: Subject, out: Path, tell: T
 async def _choices(
     order: Order, one: Subject, questions: tuple[ChoiceQuestion, ...], out: Path, tell: Tell
 ) -> list[ChoiceRecord]:
-    tell.part("choices", one.level)
+    tell.part("choices", one.name)
     settings = _settings(order, file=one.model.sha256, parallel=str(order.parallel))
     with Ledger(out, "choices", one.level, settings, ChoiceRecord) as ledger:
         async with aclosing(
@@ -139,7 +139,7 @@ async def _choices(
 async def _answers(
     order: Order, one: Subject, questions: tuple[EssayQuestion, ...], out: Path, tell: Tell
 ) -> list[EssayAnswer]:
-    tell.part("essay", one.level)
+    tell.part("essay", one.name)
     settings = _settings(
         order, file=one.model.sha256, parallel=str(order.parallel), tokens=str(order.essay_tokens)
     )
@@ -185,8 +185,8 @@ async def _scores(
     try:
         if similarity:
             await similarity.__aenter__()
-        for one in order.fresh:
-            tell.part("scores", one.level)
+        for one in order.takers("essay"):
+            tell.part("scores", one.name)
             settings = _settings(order, file=one.model.sha256, tokens=str(order.essay_tokens))
             with Ledger(out, "scores", one.level, settings, EssayScores) as ledger:
                 async with aclosing(
@@ -212,12 +212,14 @@ async def _scores(
 
 async def _speed(order: Order, out: Path, tell: Tell) -> list[SpeedSample]:
     tell.part("speed", "")
-    settings = _settings(order, **{one.level: one.model.sha256 for one in order.subjects.every})
+    timed = order.takers("speed")
+    reference = order.subjects.reference
+    settings = _settings(order, **{one.name: one.sha256 for one in timed})
     with Ledger(out, "speed", "all", settings, SpeedSample) as ledger:
         async with aclosing(
             measure_speed(
-                [one.model for one in order.subjects.every],
-                reference=order.subjects.reference.model,
+                [one.model for one in timed],
+                reference=reference.model if reference in timed else None,
                 rounds=order.counts.rounds,
                 known=ledger.records,
                 on_progress=tell.progress,

@@ -9,11 +9,13 @@ from ophtimus_edge.compare.choices.figures import report_choices
 from ophtimus_edge.compare.critical.report import AnswerPair, critical_report
 from ophtimus_edge.compare.divergence.report import report_divergence
 from ophtimus_edge.compare.essay.summary import essay_report
+from ophtimus_edge.compare.naming import names_of
 from ophtimus_edge.compare.running.comparing import Measured, asked_choices, asked_essays
-from ophtimus_edge.compare.running.order import Order
+from ophtimus_edge.compare.running.order import Order, PartName, has
+from ophtimus_edge.compare.running.reusing import FIELDS, FILE_PARTS, Reused
 from ophtimus_edge.compare.running.subjects import Subject
 from ophtimus_edge.compare.speed.samples import report_speed
-from ophtimus_edge.compare.votes.result import votes_report
+from ophtimus_edge.compare.votes.carrying import with_earlier
 from ophtimus_edge.models.formats import Vote
 from ophtimus_edge.models.report import (
     AskedFile,
@@ -37,7 +39,8 @@ def join(
     tool_versions: Mapping[str, str],
     settings: Mapping[str, str],
     files: Sequence[AskedFile] = (),
-    reused_from: str = "",
+    reused: Reused | None = None,
+    notes: Sequence[str] = (),
     windows_available: int = 0,
 ) -> Report:
     """The report of what was measured; the verdict, the baseline and published scores are others' to add.
@@ -45,57 +48,60 @@ def join(
     Args:
         votes: that count.
         files: of votes; those of texts and questions are known.
-        reused_from: the SHA-256 of the report that ``order.reused`` is from.
+        reused: what ``order.reused`` is from.
+        notes: what was not measured as a reader would expect it.
         windows_available: of the text.
 
     Raises:
         StatisticsError: too little was measured for an interval.
         ComparisonError: a level has no records where it should have some.
     """
-    subjects = order.subjects
-    reference = _level(order, measured, subjects.reference, votes, reused_from)
-    levels = [_level(order, measured, one, votes, reused_from) for one in subjects.levels]
-    model = subjects.reference.model
+    subjects, reused = order.subjects, reused or Reused()
+    reference = _level(order, measured, subjects.reference, votes, reused.sha256)
+    levels = [_level(order, measured, one, votes, reused.sha256) for one in subjects.levels]
+    model = subjects.here[0].model
     return Report(
         model=model.name,
         version=model.version,
-        demonstration=model.demonstration,
+        demonstration=subjects.demonstration,
         made_at=datetime.now().astimezone().isoformat(timespec="seconds"),
         machine=dict(machine),
         tool_versions=dict(tool_versions),
         settings=dict(settings),
-        files=[*_files(order, measured, windows_available), *files],
+        files=_merged([*_files(order, measured, windows_available), *files, *reused.files]),
+        notes=list(notes),
         reference=reference,
         levels=levels,
-        questions=_shown(order, measured, levels),
+        questions=_beside(_shown(order, measured, levels), reused.questions, [reference, *levels]),
     )
 
 
 def _level(
     order: Order, measured: Measured, one: Subject, votes: Sequence[Vote], reused_from: str
 ) -> LevelReport:
-    reference = order.subjects.reference
-    sha256, base = one.model.sha256, reference.model.sha256
-    old = order.reused.get(sha256)
-    quality = old or _quality(order, measured, one)
-    return LevelReport(
-        level=one.level,
-        file=one.model.path.name,
-        sha256=sha256,
-        size_bytes=one.size_bytes,
-        reused_from=reused_from if old else "",
-        speed=report_speed(measured.speed, one.model, reference.model) if measured.speed else None,
-        divergence=quality.divergence,
-        mcq=quality.mcq,
-        essay=quality.essay,
-        critical=quality.critical,
-        votes=votes_report(votes, sha256, base) or (old.votes if old else None),
+    """A level: each part as an earlier report has it, else as it was measured here."""
+    sha256, reference = one.sha256, order.subjects.reference
+    old, fresh = order.reused.get(sha256), _quality(order, measured, one)
+    taken: list[PartName] = [part for part in FIELDS if has(old, part)]
+    timed = any(sample.is_of(one.model) for sample in measured.speed)
+    level = msgspec.structs.replace(
+        fresh,
+        reused_from=reused_from if taken else "",
+        reused=list(taken),
+        speed=report_speed(measured.speed, one.model, reference.model) if timed else None,
+        votes=with_earlier(votes, sha256, reference.sha256, old.votes if old else None, one.unsafe),
     )
+    if old is None:
+        return level
+    fields = [name for part in taken for name in FIELDS[part]]
+    kept = {FILE_PARTS[part]: old.files.get(FILE_PARTS[part], "") for part in taken}
+    files = fresh.files | {name: sha256 for name, sha256 in kept.items() if sha256}
+    return msgspec.structs.replace(level, files=files, **{name: getattr(old, name) for name in fields})
 
 
 def _quality(order: Order, measured: Measured, one: Subject) -> LevelReport:
     """The parts of a level that no other machine measures otherwise."""
-    sha256, base = one.model.sha256, order.subjects.reference.model.sha256
+    sha256, base = one.sha256, order.subjects.reference.sha256
     is_reference = sha256 == base
     questions = asked_choices(order)
     windows = measured.divergence.get(sha256)
@@ -111,11 +117,24 @@ def _quality(order: Order, measured: Measured, one: Subject) -> LevelReport:
         file=one.model.path.name,
         sha256=sha256,
         size_bytes=one.size_bytes,
+        files=_measured_on(order, measured, sha256),
         divergence=report_divergence(windows) if windows else None,
         mcq=report_choices(questions, choices, compared) if choices else None,
         essay=_essay(measured, sha256),
         critical=critical,
     )
+
+
+def _measured_on(order: Order, measured: Measured, sha256: str) -> dict[str, str]:
+    """The SHA-256 of the file that each part of a level was measured on."""
+    files = {}
+    if order.text and sha256 in measured.divergence:
+        files["text"] = order.text.sha256
+    if order.choices and sha256 in measured.choices:
+        files["mcq"] = order.choices.sha256
+    if order.essays and sha256 in measured.answers:
+        files["essay"] = order.essays.sha256
+    return files
 
 
 def _essay(measured: Measured, sha256: str) -> EssayReport | None:
@@ -140,20 +159,42 @@ def _shown(order: Order, measured: Measured, levels: Sequence[LevelReport]) -> l
     """The questions whose answers stand side by side in the report; those with differences before others."""
     differing = {one.question_id for level in levels if level.critical for one in level.critical.differences}
     questions = sorted(asked_essays(order), key=lambda question: question.id not in differing)
-    answered = [(one.level, _texts(measured, one.model.sha256)) for one in order.fresh]
+    answered = [(one, _texts(measured, one.sha256)) for one in order.takers("essay")]
     return [
         ShownQuestion(
             question_id=question.id,
             question=question.question,
             expected=question.answer,
             answers=[
-                ShownAnswer(level=level, text=texts[question.id])
-                for level, texts in answered
+                ShownAnswer(level=one.name, text=texts[question.id], sha256=one.sha256)
+                for one, texts in answered
                 if question.id in texts
             ],
         )
         for question in questions[: max(_MOST_SHOWN, len(differing))]
     ]
+
+
+def _beside(
+    shown: Sequence[ShownQuestion], old: Sequence[ShownQuestion], levels: Sequence[LevelReport]
+) -> list[ShownQuestion]:
+    """The questions with the answers of an earlier report among them, each level's in the report's order.
+
+    Of two answers of one file, the one that its figures rest on is shown: that of the earlier report.
+    """
+    names = dict(zip([level.sha256 for level in levels], names_of(levels), strict=True))
+    merged: dict[tuple[str, str], ShownQuestion] = {}
+    for question in (*shown, *old):
+        key = question.question_id, question.question
+        answers = {one.sha256: one for one in merged[key].answers} if key in merged else {}
+        answers |= {one.sha256: one for one in question.answers}
+        inorder = [
+            msgspec.structs.replace(answers[sha256], level=name)
+            for sha256, name in names.items()
+            if sha256 in answers
+        ]
+        merged[key] = msgspec.structs.replace(question, answers=inorder)
+    return list(merged.values())
 
 
 def _files(order: Order, measured: Measured, windows_available: int) -> list[AskedFile]:
@@ -174,6 +215,16 @@ def _files(order: Order, measured: Measured, windows_available: int) -> list[Ask
     if order.essays and measured.answers:
         files.append(order.essays.asked("essay", len(asked_essays(order))))
     return files
+
+
+def _merged(files: Sequence[AskedFile]) -> list[AskedFile]:
+    """Each file once for a part; of one that two reports used, the one that used more of it."""
+    merged: dict[tuple[str, str], AskedFile] = {}
+    for file in files:
+        known = merged.setdefault((file.part, file.sha256), file)
+        if file.used > known.used and file.part != "votes":
+            merged[file.part, file.sha256] = file
+    return list(merged.values())
 
 
 def with_changes(report: Report, changes: Sequence[str], baseline_sha256: str) -> Report:

@@ -3,18 +3,22 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
-from ophtimus_edge.compare.questions.files import ComparisonFile
+from ophtimus_edge.compare.questions.files import ComparisonFile, embedded_essays
 from ophtimus_edge.compare.running.budget import Counts
 from ophtimus_edge.compare.running.subjects import Subject, Subjects
 from ophtimus_edge.models.report import LevelReport
 from ophtimus_edge.specialties.questions import ChoiceQuestion, EssayQuestion
+from ophtimus_edge.specialties.quiz_file import embedded_path
 
 PARALLEL = 16  # answers at once, the same for every level
 ESSAY_TOKENS = 512  # of an essay's answer; the published ones have 150 on average
+
+PartName = Literal["speed", "divergence", "mcq", "essay"]
+PARTS: tuple[PartName, ...] = ("speed", "divergence", "mcq", "essay")
 
 
 class Text(NamedTuple):
@@ -40,6 +44,14 @@ def embedded_text(essays: ComparisonFile[EssayQuestion]) -> Text:
     return Text("embedded held-out questions", "\n".join(parts), embedded=True)
 
 
+def named_text(name: str, content: str) -> Text:
+    """A text that a person named; one whose every line is of the program's own questions is the program's own."""
+    own = {line.strip() for line in embedded_text(embedded_essays()).content.splitlines()}
+    own |= {line.strip() for line in embedded_path().read_text("utf-8").splitlines()}
+    lines = {line.strip() for line in content.splitlines()}
+    return Text(name, content, embedded=lines <= own | {""})
+
+
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be measured.
 
@@ -49,7 +61,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         generate: whether choice questions are answered in words too, not by the letters' likelihood alone.
         essay_tokens: of an essay's answer.
         similarity: whether essays are compared in meaning; ``semscore`` is the folder of the embedding model.
-        reused: reports of an earlier comparison by the file's SHA-256: of these only the speed is measured.
+        reused: of an earlier comparison by the file's SHA-256, with the parts that are not measured again.
+        too_large: the SHA-256 of files that the memory does not hold: their speed is not measured.
         gpu_layers: layers that a GPU takes; None for what fits.
     """
 
@@ -64,14 +77,27 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     similarity: bool = False
     semscore: Path | None = None
     reused: Mapping[str, LevelReport] = {}
+    too_large: frozenset[str] = frozenset()
     gpu_layers: int | None = None
 
-    @property
-    def fresh(self) -> tuple[Subject, ...]:
-        """The levels whose quality is measured here, the reference first where they need it."""
-        levels = tuple(one for one in self.subjects.levels if one.model.sha256 not in self.reused)
+    def takers(self, part: PartName) -> tuple[Subject, ...]:
+        """The levels that a part is measured of here.
+
+        The reference comes first. It is asked again wherever another level is: what turned, and what differs,
+        is told from answers to the very same questions.
+        """
         reference = self.subjects.reference
-        return (reference, *levels) if levels and reference.model.sha256 not in self.reused else levels
+        if part == "speed":
+            return tuple(one for one in self.subjects.here if one.sha256 not in self.too_large)
+        if {"divergence": self.text, "mcq": self.choices, "essay": self.essays}[part] is None:
+            return ()
+        levels = tuple(one for one in self.subjects.levels if not has(self.reused.get(one.sha256), part))
+        return (reference, *levels) if levels and part != "divergence" else levels
+
+
+def has(level: LevelReport | None, part: PartName) -> bool:
+    """Whether a report has a part of a level."""
+    return level is not None and getattr(level, part) is not None
 
 
 class Tell(NamedTuple):

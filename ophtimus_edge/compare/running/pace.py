@@ -41,6 +41,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         file, level: of the level's file, without folders.
+        sha256: of the file, "" where it is not known.
         load_s: from the start of the process until the model can be asked.
         prompt_tokens_per_s: of a prompt, whose tokens are evaluated together.
         generated_tokens_per_s: of one answer.
@@ -61,6 +62,12 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     memory_bytes: int
     window_memory_bytes: int
     measured: bool
+    sha256: str = ""
+
+    @property
+    def key(self) -> str:
+        """What tells it from other levels: the SHA-256 of its file, where that is known."""
+        return self.sha256 or self.file
 
     def many_tokens_per_s(self, parallel: int) -> float:
         """Tokens a second of all answers together, so many written side by side.
@@ -71,12 +78,15 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
         return max(parallel / (one + (parallel - 1) * more), self.generated_tokens_per_s)
 
 
-def predict_pace(model: ChosenModel, machine: Machine, probed: Probe, gpu_layers: int | None = None) -> Pace:
+def predict_pace(
+    model: ChosenModel, machine: Machine, probed: Probe, gpu_layers: int | None = None, name: str = ""
+) -> Pace:
     """What a level will be like here, from its header and two seconds of measuring the machine.
 
     Args:
         gpu_layers: layers that a GPU takes; None for what fits. What a GPU computes is not predicted: its
             layers count as if the processor did them, so that a plan is rather too long.
+        name: that the level is called by; "" for its own.
 
     Raises:
         InvalidModelError: the header is not sound.
@@ -94,7 +104,8 @@ def predict_pace(model: ChosenModel, machine: Machine, probed: Probe, gpu_layers
     speed = fit.predict_speed(header, size, machine, probed, settings.gpu_layers)
     return Pace(
         file=model.path.name,
-        level=model.level,
+        level=name or model.level,
+        sha256=model.sha256,
         load_s=_START_S + vocabulary * _TOKEN_S + size / _FILE_BYTES_PER_S,
         prompt_tokens_per_s=probed.arithmetic / layers,
         generated_tokens_per_s=speed or fit.predict_speed(header, size, machine, probed),

@@ -1,11 +1,12 @@
 """How long each part of a comparison takes on this machine, how much memory it needs, and what a budget buys."""
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from ophtimus_edge.compare.running.budget import Counts, choose_counts, least
+from ophtimus_edge.compare.running.order import PARTS, PartName
 from ophtimus_edge.compare.running.pace import ROWS, WINDOW, Pace
 from ophtimus_edge.compare.running.words import duration
 from ophtimus_edge.compare.speed.measuring import GENERATED_TOKENS, PROMPT_TOKENS
@@ -13,8 +14,6 @@ from ophtimus_edge.errors import UsageError
 from ophtimus_edge.models.fit import gib
 from ophtimus_edge.models.hardware import Machine
 
-PartName = Literal["speed", "divergence", "mcq", "essay"]
-PARTS: tuple[PartName, ...] = ("speed", "divergence", "mcq", "essay")
 _FIELDS = {"speed": "rounds", "divergence": "windows", "mcq": "choices", "essay": "essays"}
 UNITS = {"speed": "rounds", "divergence": "windows", "mcq": "questions", "essay": "questions"}
 
@@ -72,16 +71,21 @@ class PartPlan(msgspec.Struct, frozen=True, kw_only=True):
 class Shortage(msgspec.Struct, frozen=True, kw_only=True):
     """A level that a part cannot be measured of here, and what can be done.
 
+    Speed is measured of the levels that fit, and without the others; any other part is not measured at all.
+
     Attributes:
+        key: of the level's pace; ``is_reference`` whether it is the reference.
         need_bytes, free_bytes: of memory.
     """
 
     part: PartName
     level: str
+    key: str
     need_bytes: int
     free_bytes: int
     message: str
     hint: str
+    is_reference: bool = False
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,27 +139,43 @@ def mean_tokens(texts: Iterable[str]) -> float:
 
 def make_plan(
     levels: Sequence[Pace],
-    reference: Pace,
+    reference: Pace | None,
     asked: Asked,
     machine: Machine,
     *,
-    reused: Collection[str] = (),
+    of: Mapping[PartName, Collection[str]] | None = None,
+    from_report: bool = False,
     budget_s: float | None = None,
 ) -> Plan:
     """Plan a comparison.
 
     Args:
         levels: the reference among them or not.
-        reused: files whose figures of quality come from an earlier report: only their speed is measured; and
-            nobody needs the reference's quality where that holds for all the others.
+        reference: None where its file is not here: then nothing is measured that takes it.
+        of: the keys of the levels that each part is measured of; None for all of them.
+        from_report: whether figures come from an earlier report already.
         budget_s: seconds; None for as long as it takes.
 
     Raises:
         UsageError: the budget is too small for the least of any part.
     """
-    every = [reference, *(level for level in levels if level.file != reference.file)]
-    shortages: list[Shortage] = []
-    takers = {part: _takers(part, every, reference, reused, machine, shortages) for part in PARTS}
+    first = [reference] if reference else []
+    every = [*first, *(level for level in levels if not reference or level.key != reference.key)]
+    wished = {
+        part: [pace for pace in every if pace.key in of[part]]
+        if of is not None
+        else every[len(first) if part == "divergence" else 0 :]
+        for part in PARTS
+    }
+    shortages = [
+        _shortage(part, pace, reference, machine, from_report)
+        for part in PARTS
+        for pace in wished[part]
+        if not _fits(part, pace, reference, machine)
+    ]
+    takers = {
+        part: [pace for pace in wished[part] if _fits(part, pace, reference, machine)] for part in PARTS
+    }
     costs = {part: _costs(part, takers[part], reference, asked) for part in PARTS}
     wanted = asked.counts
     for part in PARTS:
@@ -200,43 +220,28 @@ def make_plan(
     )
 
 
-def _takers(
-    part: PartName,
-    every: list[Pace],
-    reference: Pace,
-    reused: Collection[str],
-    machine: Machine,
-    shortages: list[Shortage],
-) -> list[Pace]:
-    """The levels that a part is measured of here; those that the memory does not hold are told."""
-    takers = every
-    if part != "speed":
-        others = [pace for pace in every if pace is not reference and pace.file not in reused]
-        with_reference = others and part != "divergence" and reference.file not in reused
-        takers = [reference, *others] if with_reference else others
-    fitting = []
-    for pace in takers:
-        need, free = _memory(part, pace, reference), machine.available_bytes
-        if free and need > free:
-            shortages.append(_shortage(part, pace, reference, need, machine))
-        else:
-            fitting.append(pace)
-    return fitting
+def _fits(part: PartName, pace: Pace, reference: Pace | None, machine: Machine) -> bool:
+    """Whether the memory that is free holds what a part needs; where the system does not say, it does."""
+    free = machine.available_bytes
+    return not free or _memory(part, pace, reference) <= free
 
 
-def _memory(part: PartName, pace: Pace, reference: Pace) -> int:
+def _memory(part: PartName, pace: Pace, reference: Pace | None) -> int:
     """Bytes that a part needs for a level: divergence holds it and the reference at once."""
     if part == "divergence":
-        return pace.window_memory_bytes + reference.window_memory_bytes + _OWN_BYTES
+        beside = reference.window_memory_bytes if reference else 0
+        return pace.window_memory_bytes + beside + _OWN_BYTES
     return pace.memory_bytes + _OWN_BYTES
 
 
-def _costs(part: PartName, takers: list[Pace], reference: Pace, asked: Asked) -> _Costs:
+def _costs(part: PartName, takers: list[Pace], reference: Pace | None, asked: Asked) -> _Costs:
     """What a part costs of all its levels together."""
     loads = sum(pace.load_s for pace in takers)
     if part == "speed":
         return _Costs(unit=sum(map(_round_s, takers)))
     if part == "divergence":
+        if reference is None:
+            return _Costs()
         return _Costs(
             once=loads + sum(reference.load_s + _SETTING_UP_S * pace.row_bytes / 4 for pace in takers),
             unit=sum(_window_s(pace) + _window_s(reference) + _compare_s(pace) for pace in takers),
@@ -283,33 +288,47 @@ def _seconds(part: PartName, costs: _Costs, counts: Counts) -> float:
     return float(costs.once + count * (costs.unit + orders * costs.order))
 
 
-def _shortage(part: PartName, pace: Pace, reference: Pace, need: int, machine: Machine) -> Shortage:
+def _shortage(
+    part: PartName, pace: Pace, reference: Pace | None, machine: Machine, from_report: bool
+) -> Shortage:
     """A level and a part that do not go together here, in words."""
-    free, has = machine.available_bytes, machine.memory_bytes
+    need, free, has = _memory(part, pace, reference), machine.available_bytes, machine.memory_bytes
     what = f"the {part} of {pace.level}"
-    if part == "divergence":
+    if part == "divergence" and reference is not None:
         what += f" holds it and the reference {reference.level} at once, which"
     never = bool(has) and need > has
     place = f"this machine has {gib(has)}" if never else f"{gib(free)} of {gib(has)} are free"
-    if part == "divergence" or (pace is reference and part != "speed"):
-        hint = (
-            "Measure the quality once on a machine that holds both, and name its report here with "
-            "--quality-from; or name a smaller reference: Q8_0 is allowed, and the report names it."
-        )
-    elif pace is reference:
-        hint = "Name a smaller reference: Q8_0 is allowed, and the report names it."
-    else:
-        hint = "Leave this level out; a clinic with such a machine cannot use it."
+    hint = _what_to_do(part, pace is reference, from_report)
     if not never:
         hint = f"Close other programs. Or else: {hint[0].lower()}{hint[1:]}"
     return Shortage(
         part=part,
         level=pace.level,
+        key=pace.key,
         need_bytes=need,
         free_bytes=free,
         message=f"{what} needs {gib(need)} of memory; {place}.",
         hint=hint,
+        is_reference=pace is reference,
     )
+
+
+def _what_to_do(part: PartName, is_reference: bool, from_report: bool) -> str:
+    smaller = "name a smaller reference: Q8_0 is allowed, and the report names it."
+    if part == "speed":
+        left = "Its speed is left out"
+        return f"{left}; for ratios to a reference, {smaller}" if is_reference else f"{left}."
+    if from_report:
+        return (
+            f"Leave {part} out, so that what the report of --quality-from has is taken over; or measure it where "
+            "it fits, and name that report."
+        )
+    if part == "divergence" or is_reference:
+        return (
+            "Measure the quality once on a machine that holds both, and name its report here with "
+            f"--quality-from; or {smaller}"
+        )
+    return "Leave this level out; a clinic with such a machine cannot use it."
 
 
 def _refuse(budget_s: float, field: str, seconds: float) -> None:

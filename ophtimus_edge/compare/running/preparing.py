@@ -1,7 +1,7 @@
 """From what a person names to what is measured: the files are read, the work is counted, and a plan is made."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,21 +16,15 @@ from ophtimus_edge.compare.questions.files import (
     read_choices,
     read_essays,
 )
-from ophtimus_edge.compare.report.files import read_report_with_hash
-from ophtimus_edge.compare.running.budget import Counts
-from ophtimus_edge.compare.running.order import Order, Text, embedded_text
+from ophtimus_edge.compare.running.order import PARTS, Order, Text, embedded_text, named_text
 from ophtimus_edge.compare.running.pace import predict_pace
 from ophtimus_edge.compare.running.plan import Asked, Plan, make_plan, mean_tokens
-from ophtimus_edge.compare.running.subjects import Subject, Subjects
 from ophtimus_edge.engine.client import Engine
-from ophtimus_edge.errors import ComparisonError
 from ophtimus_edge.models import probe
 from ophtimus_edge.models.fit import computing_threads
 from ophtimus_edge.models.hardware import Machine
-from ophtimus_edge.models.report import AskedFile, LevelReport
 from ophtimus_edge.specialties.questions import ChoiceQuestion, EssayQuestion
 
-PARTS = ("speed", "divergence", "mcq", "essay")
 _ANSWER_SHARE = 0.4  # of the most tokens, that an answer with its explanation takes on average
 
 
@@ -40,20 +34,6 @@ class Parts(NamedTuple):
     text: Text | None
     choices: ComparisonFile[ChoiceQuestion] | None
     essays: ComparisonFile[EssayQuestion] | None
-
-
-class Reused(NamedTuple):
-    """The figures of quality of an earlier report.
-
-    Attributes:
-        levels: by the SHA-256 of their files; those that are compared again.
-        files: that they were measured on.
-        sha256: of the report, "" for none.
-    """
-
-    levels: Mapping[str, LevelReport] = {}
-    files: tuple[AskedFile, ...] = ()
-    sha256: str = ""
 
 
 def read_parts(
@@ -74,7 +54,7 @@ def read_parts(
         found = Parts(embedded_text(essays), embedded_choices(), essays)
     else:
         found = Parts(
-            Text(text.name, windows.read_text(text)) if text else None,
+            named_text(text.name, windows.read_text(text)) if text else None,
             read_choices(mcq) if mcq else None,
             read_essays(essay) if essay else None,
         )
@@ -85,44 +65,20 @@ def read_parts(
     )
 
 
-def read_reused(path: Path | None, subjects: Subjects) -> Reused:
-    """The figures of an earlier report that belong to the files that are compared.
-
-    Raises:
-        ComparisonError: it knows none of these files, or had another reference.
-        ReportError: it cannot be read, or is no report.
-        FormatVersionError: it was written by a newer release.
-    """
-    if path is None:
-        return Reused()
-    report, sha256 = read_report_with_hash(path)
-    here = {one.model.sha256 for one in subjects.every}
-    known = {level.sha256: level for level in (report.reference, *report.levels) if level.sha256 in here}
-    if not known.keys() - {subjects.reference.model.sha256}:
-        raise ComparisonError(
-            f"{path} knows none of these files: their SHA-256 are others.",
-            "Name the report that was made of these very files, or measure their quality here.",
-        )
-    if report.reference.sha256 != subjects.reference.model.sha256:
-        raise ComparisonError(
-            f"{path} compared with {report.reference.file}, and not with "
-            f"{subjects.reference.model.path.name}.",
-            f"Name that file with --reference, or give the file of {report.reference.level} here.",
-        )
-    return Reused(known, tuple(file for file in report.files if file.part != "votes"), sha256)
-
-
-async def count_windows(text: Text, reference: Subject) -> int:
-    """How many windows a text has for a model.
+async def count_windows(order: Order) -> int:
+    """How many windows the text has for the model; 0 where its divergence is not measured here.
 
     Raises:
         TextTooShortError: too few for an interval.
         EngineError: the model's process died.
     """
+    if order.text is None or not order.takers("divergence"):
+        return 0
+    model = order.subjects.reference.model
     async with Engine() as engine:
-        await engine.load(reference.model, vocabulary_only=True)
-        tokens = await engine.tokenize(text.content.removesuffix("\n"))
-    begins = await asyncio.to_thread(windows.first_token, reference.model.path)
+        await engine.load(model, vocabulary_only=True)
+        tokens = await engine.tokenize(order.text.content.removesuffix("\n"))
+    begins = await asyncio.to_thread(windows.first_token, model.path)
     return len(windows.cut(tokens, begins))
 
 
@@ -138,8 +94,8 @@ def planned(order: Order, machine: Machine, budget_s: float | None) -> Plan:
     """
     measured = probe.run(machine, computing_threads(machine))
     paces = {
-        one.model.sha256: predict_pace(one.model, machine, measured, order.gpu_layers)
-        for one in order.subjects.every
+        one.sha256: predict_pace(one.model, machine, measured, order.gpu_layers, one.name)
+        for one in order.subjects.here
     }
     choices = order.choices.questions if order.choices else ()
     essays = order.essays.questions if order.essays else ()
@@ -151,16 +107,26 @@ def planned(order: Order, machine: Machine, budget_s: float | None) -> Plan:
         essay_answer_tokens=_ANSWER_SHARE * order.essay_tokens,
         parallel=order.parallel,
     )
+    reference = order.subjects.reference.sha256
     return make_plan(
-        [paces[one.model.sha256] for one in order.subjects.levels],
-        paces[order.subjects.reference.model.sha256],
+        [pace for sha256, pace in paces.items() if sha256 != reference],
+        paces.get(reference),
         asked,
         machine,
-        reused=[one.model.path.name for one in order.subjects.every if one.model.sha256 in order.reused],
+        of={part: {one.sha256 for one in order.takers(part)} for part in PARTS},
+        from_report=bool(order.reused),
         budget_s=budget_s,
     )
 
 
-def with_counts(order: Order, counts: Counts) -> Order:
-    """The order with as much of each part as a plan allows."""
-    return msgspec.structs.replace(order, counts=counts)
+def with_windows(order: Order, windows_available: int) -> Order:
+    """The order with all windows that its text has."""
+    return msgspec.structs.replace(
+        order, counts=msgspec.structs.replace(order.counts, windows=windows_available)
+    )
+
+
+def as_planned(order: Order, plan: Plan) -> Order:
+    """The order with as much of each part as a plan allows, without the speed of levels that do not fit."""
+    too_large = frozenset(each.key for each in plan.shortages if each.part == "speed")
+    return msgspec.structs.replace(order, counts=plan.counts, too_large=too_large)

@@ -5,11 +5,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
+from ophtimus_edge.compare import phrases
 from ophtimus_edge.compare.votes import lines
 from ophtimus_edge.compare.votes.voting import counting, when
 from ophtimus_edge.errors import FormatVersionError, InvalidModelError, VotesError
 from ophtimus_edge.models.formats import Vote, decode
+from ophtimus_edge.models.report import AskedFile
 
+_MOST_SKIPPED = 100
 _MOST_BYTES = 64 << 20  # a vote has about a KiB
 _MEND = "Mend the line or remove it; the other votes stay as they are."
 
@@ -33,16 +36,31 @@ class VotesFile(NamedTuple):
     votes: tuple[NumberedVote, ...]
 
 
+class Taken(NamedTuple):
+    """What was taken of one votes file.
+
+    Attributes:
+        used: votes that count; one that several files hold counts for the last of them.
+        refused: a sentence for each vote about another file, with its line.
+    """
+
+    file: VotesFile
+    used: tuple[Vote, ...]
+    refused: tuple[str, ...]
+
+
 class VotesAbout(NamedTuple):
     """The votes about the files that are compared.
 
     Attributes:
         votes: that count: of those that a person corrected, the last one.
         refused: a sentence for each vote about another file, with its line.
+        files: the same by the file, in the order in which they were given.
     """
 
     votes: tuple[Vote, ...]
     refused: tuple[str, ...]
+    files: tuple[Taken, ...] = ()
 
 
 def read_votes(path: Path) -> VotesFile:
@@ -83,26 +101,48 @@ def about(files: Iterable[VotesFile], levels: Mapping[str, str]) -> VotesAbout:
     Raises:
         VotesError: a votes file is about other files altogether.
     """
-    dated: list[tuple[str, Vote]] = []
-    refused: list[str] = []
-    for file in files:
-        before = len(dated)
+    files = list(files)
+    dated: list[tuple[int, str, Vote]] = []
+    refused: list[list[str]] = []
+    for place, file in enumerate(files):
+        strange = []
         for number, vote in file.votes:
             if strangers := _strangers(vote, levels):
-                refused.append(f"{file.path.name}, line {number}: {strangers}")
+                strange.append(f"{file.path.name}, line {number}: {strangers}")
             else:
-                dated.append((file.sha256 if not vote.rater else "", vote))
-        if len(dated) == before:
+                dated.append((place, file.sha256 if not vote.rater else "", vote))
+        if len(strange) == len(file.votes):
             raise VotesError(
-                f"no vote of {file.path} is about the files that are compared; {refused[-len(file.votes)]}",
+                f"no vote of {file.path} is about the files that are compared; {strange[0]}",
                 "Compare the files that were voted on, or leave this votes file out.",
             )
+        refused.append(strange)
     # Stable, so that of votes of one second the one that stands later is the later one.
-    dated.sort(key=lambda one: when(one[1]))
+    dated.sort(key=lambda one: when(one[2]))
     by_person: dict[str, list[Vote]] = {}
-    for nameless, vote in dated:
+    for _, nameless, vote in dated:
         by_person.setdefault(nameless, []).append(vote)
-    return VotesAbout(tuple(vote for votes in by_person.values() for vote in counting(votes)), tuple(refused))
+    votes = tuple(vote for of_one in by_person.values() for vote in counting(of_one))
+    place_of = {id(vote): place for place, _, vote in dated}
+    used = [tuple(vote for vote in votes if place_of[id(vote)] == place) for place in range(len(files))]
+    taken = tuple(map(Taken, files, used, map(tuple, refused)))
+    return VotesAbout(votes, tuple(sentence for strange in refused for sentence in strange), taken)
+
+
+def asked_file(taken: Taken, reference_sha256: str) -> AskedFile:
+    """What a report says of a votes file."""
+    between = sum(reference_sha256 not in (vote.sha256_a, vote.sha256_b) for vote in taken.used)
+    votes = phrases.counted(between, "vote is", "votes are")
+    remark = f"{votes} between two levels of which neither is the reference: what was found unsafe counts, no more."
+    return AskedFile(
+        part="votes",
+        name=taken.file.path.name,
+        sha256=taken.file.sha256,
+        available=len(taken.file.votes),
+        used=len(taken.used),
+        skipped=list(taken.refused[:_MOST_SKIPPED]),
+        remarks=[remark] if between else [],
+    )
 
 
 def _vote(path: Path, line: lines.NumberedLine) -> Vote:

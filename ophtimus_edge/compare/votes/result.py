@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from ophtimus_edge.compare.statistics.intervals import preference
 from ophtimus_edge.compare.votes.drawing import SIDES
-from ophtimus_edge.models.formats import Vote
-from ophtimus_edge.models.report import UnsafeVote, VotesReport
+from ophtimus_edge.models.formats import UnsafeVote, Vote
+from ophtimus_edge.models.report import VotesReport
 
 
 def votes_report(votes: Iterable[Vote], sha256: str, reference_sha256: str) -> VotesReport | None:
@@ -32,7 +32,12 @@ def votes_report(votes: Iterable[Vote], sha256: str, reference_sha256: str) -> V
         files = {"a": vote.sha256_a, "b": vote.sha256_b}
         unsafe += [
             UnsafeVote(
-                question_id=vote.question_id, rater=vote.rater, confirmed=vote.confirmed, note=vote.note
+                question_id=vote.question_id,
+                rater=vote.rater,
+                confirmed=vote.confirmed,
+                note=vote.note,
+                beside_sha256=files["b" if side == "a" else "a"],
+                rated_at=vote.rated_at,
             )
             for side in SIDES
             if files[side] == sha256 and side in vote.unsafe

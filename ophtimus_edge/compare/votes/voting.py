@@ -94,7 +94,7 @@ def turned(vote: Vote, pair: Pair) -> Vote:
         unsafe=[other[side] for side in vote.unsafe],
         confirmed=vote.confirmed,
         note=vote.note,
-        at=_moment(vote),
+        at=_moment(vote.rated_at),
     )
 
 
@@ -105,13 +105,18 @@ def clean_rater(name: str) -> str:
 
 def when(vote: Vote) -> float:
     """When a vote was cast, in seconds; before all others where it does not say."""
-    moment = _moment(vote)
+    return when_said(vote.rated_at)
+
+
+def when_said(rated_at: str) -> float:
+    """A vote's time in seconds; before all others where it is none."""
+    moment = _moment(rated_at)
     return moment.timestamp() if moment else 0.0
 
 
-def _moment(vote: Vote) -> datetime.datetime | None:
+def _moment(rated_at: str) -> datetime.datetime | None:
     try:
-        return datetime.datetime.fromisoformat(vote.rated_at)
+        return datetime.datetime.fromisoformat(rated_at)
     except ValueError:
         return None
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from ophtimus_edge.models.formats import Statistic
+from ophtimus_edge.models.formats import Statistic, UnsafeVote
 from ophtimus_edge.models.report import (
     AskedFile,
     ChoiceReport,
@@ -24,7 +24,6 @@ from ophtimus_edge.models.report import (
     ShownQuestion,
     SpeedReport,
     Tolerances,
-    UnsafeVote,
     VerdictReport,
     VotesReport,
 )
@@ -470,10 +469,14 @@ def hostile() -> Report:
         essay=msgspec.structs.replace(last.essay, notes=[evil], scores={evil: {evil: share(0.5)}}),
         critical=critical([found]),
         votes=votes(1, 2, [unsafe]),
+        files={"mcq": evil},
+        reused_from=evil,
+        reused=[evil],
     )
+    report.notes = [evil]
     report.model = report.version = report.made_at = report.baseline_sha256 = evil
     report.machine = report.tool_versions = report.settings = {evil: evil}
-    report.files = [AskedFile(part="mcq", name=evil, sha256=evil, skipped=[evil])]
+    report.files = [AskedFile(part="mcq", name=evil, sha256=evil, skipped=[evil], remarks=[evil])]
     report.published = {evil: {evil: 0.5}}
     report.changes = [evil]
     report.questions = [

@@ -6,6 +6,7 @@ from engines import workers
 
 from ophtimus_edge.compare.running.budget import Counts
 from ophtimus_edge.compare.running.machine import machine_in_words, tool_versions
+from ophtimus_edge.compare.running.order import PartName
 from ophtimus_edge.compare.running.pace import Pace, measure_paces, pace_of_samples, paces_here, predict_pace
 from ophtimus_edge.compare.running.plan import Asked, Plan, make_plan, mean_tokens
 from ophtimus_edge.compare.running.words import duration, plan_lines
@@ -68,17 +69,45 @@ def test_the_reference_counts_once_whether_it_is_among_the_levels_or_not() -> No
 
 
 def test_figures_of_an_earlier_report_leave_only_speed_to_measure() -> None:
-    plan = planned(reused={LARGE.file, SMALL.file})
+    nobody: dict[PartName, set[str]] = {
+        "speed": {LARGE.key, SMALL.key},
+        "divergence": set(),
+        "mcq": set(),
+        "essay": set(),
+    }
+    plan = planned(of=nobody)
     assert [part.part for part in plan.parts] == ["speed"]
     assert plan.whole
-    # Where one level's are missing, it is measured, beside the reference where that one's are missing too.
+    # Where one level's are missing, it is measured, and the reference is asked beside it.
     third = pace("Q2_K", 8, 2)
-    for reused, beside in (({SMALL.file}, ["Q8_0"]), ({SMALL.file, LARGE.file}, [])):
-        some = make_plan([SMALL, third], LARGE, ASKED, MACHINE, reused=reused)
-        assert [part.levels for part in some.parts] == [
-            ["Q8_0", "Q4_K_M", "Q2_K"], ["Q2_K"], [*beside, "Q2_K"], [*beside, "Q2_K"]
-        ]  # fmt: skip
-        assert some.whole
+    both = {LARGE.key, third.key}
+    wanted: dict[PartName, set[str]] = {
+        "speed": {LARGE.key, SMALL.key, third.key}, "divergence": {third.key}, "mcq": both, "essay": both
+    }  # fmt: skip
+    some = make_plan([SMALL, third], LARGE, ASKED, MACHINE, of=wanted)
+    assert [part.levels for part in some.parts] == [
+        ["Q8_0", "Q4_K_M", "Q2_K"], ["Q2_K"], ["Q8_0", "Q2_K"], ["Q8_0", "Q2_K"]
+    ]  # fmt: skip
+    assert some.whole
+
+
+def test_without_the_references_file_the_speed_of_the_others_is_planned() -> None:
+    plan = make_plan([SMALL], None, Asked(counts=Counts(rounds=5)), MACHINE, from_report=True)
+    assert [part.levels for part in plan.parts] == [["Q4_K_M"]]
+    assert plan.whole
+
+
+def test_two_files_of_one_name_are_two_levels() -> None:
+    plain, weighed = (msgspec.structs.replace(SMALL, sha256=digit * 64) for digit in "ab")
+    plan = make_plan([plain, weighed], LARGE, ASKED, MACHINE)
+    assert plan.parts[0].levels == ["Q8_0", "Q4_K_M", "Q4_K_M"]
+    assert plan.parts[0].seconds > planned().parts[0].seconds
+
+
+def test_with_a_report_in_hand_nobody_is_sent_for_a_report() -> None:
+    tight = msgspec.structs.replace(MACHINE, memory_bytes=8 * GIB, available_bytes=7 * GIB)
+    (shortage,) = planned(machine=tight, from_report=True).shortages
+    assert shortage.hint.startswith("Leave divergence out")
 
 
 def test_a_plan_that_fits_is_accepted_unchanged() -> None:

@@ -137,6 +137,14 @@ def test_figures_are_medians_and_ratios_go_round_by_round() -> None:
     assert (report.rounds, report.ttft_tokens) == (3, 30)
 
 
+def test_two_files_of_one_name_in_two_folders_are_two_levels() -> None:
+    twin = msgspec.structs.replace(REFERENCE, sha256="e" * 64)
+    found = samples([(10, 20), (10, 20)])
+    found += [msgspec.structs.replace(one, sha256=twin.sha256) for one in found if one.is_of(REFERENCE)]
+    assert report_speed(found, twin, REFERENCE).to_reference["generated_tokens_per_s"].value == 1
+    assert report_speed(found, REFERENCE, REFERENCE).to_reference == {}
+
+
 def test_order_and_repetition_of_the_samples_change_nothing() -> None:
     found = samples([(10, 20), (5, 11), (10, 21)])
     expected = report_speed(found, SMALL, REFERENCE)

@@ -126,6 +126,58 @@ def test_the_programs_own_questions_alone_recommend_nothing() -> None:
     assert (found.level, found.fastest_faithful, found.only_embedded) == ("Q4_K_M", "Q4_K_M", False)
 
 
+def test_each_level_is_judged_by_the_files_that_it_was_measured_on() -> None:
+    own, embedded = OWN[0], msgspec.structs.replace(OWN[1], embedded=True)
+    by_text = changed(Q8, mcq=None, files={"text": own.sha256})
+    by_embedded = changed(Q4, divergence=None, files={"mcq": embedded.sha256}, speed=speed(6, 5.9, 6.1))
+    found = of(by_text, by_embedded, files=[own, embedded])
+    # The smaller one is within tolerance too, but on the program's own questions alone.
+    assert (found.level, found.only_embedded, found.fastest_faithful) == ("Q8_0", False, "")
+    assert [one.only_embedded for one in found.findings] == [False, True]
+    assert "the program's own questions" in found.findings[1].reasons[-1]
+    both = changed(by_embedded, divergence=Q4.divergence, files={"mcq": embedded.sha256, "text": own.sha256})
+    assert of(by_text, both, files=[own, embedded]).level == "Q4_K_M"
+    alone = of(by_embedded, files=[own, embedded])
+    assert (alone.level, alone.only_embedded) == ("", True)
+
+
+def test_nothing_is_gained_by_a_level_that_is_no_smaller_than_the_reference() -> None:
+    reference = level("Q8_0", 7.95, mcq=choice(1308))
+    larger = level("BF16", 14.96, mcq=choice(1307, turned=(21, 20)))
+    found = of(larger, reference=reference)
+    assert found.level == ""
+    assert found.findings[0].finding == "within"
+    assert found.findings[0].reasons[-1] == "it is no smaller than the reference Q8_0"
+    assert found.statement.startswith("No smaller level is shown to be within tolerance of Q8_0.")
+    assert of(larger, Q4, reference=reference).level == "Q4_K_M"
+
+
+def test_two_files_of_one_name_are_told_apart() -> None:
+    plain = changed(Q4, file="plain.gguf", sha256="a" * 64, divergence=divergence(0.08, 0.07, 0.09))
+    weighed = changed(Q4, file="imatrix.gguf", sha256="b" * 64)
+    found = of(plain, weighed)
+    assert (found.level, found.sha256) == ("Q4_K_M · imatrix.gguf", "b" * 64)
+    assert found.statement.startswith("Q4_K_M · imatrix.gguf is the smallest level within tolerance.")
+    assert [(one.level, one.sha256, one.finding) for one in found.findings] == [
+        ("Q4_K_M · plain.gguf", "a" * 64, "beyond"),
+        ("Q4_K_M · imatrix.gguf", "b" * 64, "within"),
+    ]
+    report = Report(model="m", reference=REFERENCE, levels=[plain, weighed], verdict=found)
+    carried = for_model(report, "")
+    assert carried.sha256 == "b" * 64
+    assert sorted(carried.files.values()) == ["a" * 64, "b" * 64]
+
+
+def test_what_was_found_unsafe_of_the_reference_is_said() -> None:
+    unsafe = changed(REFERENCE, votes=votes(("q1", True)))
+    found = of(Q4, reference=unsafe)
+    assert found.level == "Q4_K_M"
+    assert found.statement.endswith("Of BF16, the reference, 1 answer was confirmed to be unsafe.")
+    assert "the reference" not in of(Q4).statement
+    taken_out = of(level("Q4_K_M", 4.58, votes=votes(("q1", True))))
+    assert "Q4_K_M was taken out: 1 answer was confirmed to be unsafe." in taken_out.statement
+
+
 def test_levels_that_were_only_timed_are_not_judged() -> None:
     timed = level("Q4_K_M", 4.58, speed=speed(6, 5.9, 6.1))
     found = of(timed, files=[])
