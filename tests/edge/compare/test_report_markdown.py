@@ -6,7 +6,7 @@ from itertools import pairwise
 import msgspec
 import pytest
 from edge.compare import reports
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -76,6 +76,7 @@ def test_hostile_words_break_out_of_no_fence_and_become_no_markup() -> None:
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202e\u2066]", written.decode())
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("`~\n a|<\\\r\x1b"), max_size=40))
 def test_any_answer_stands_in_its_fence(text: str) -> None:
     report = reports.rich()
