@@ -87,9 +87,9 @@ def run(options: argparse.Namespace) -> None:
     import asyncio
 
     from ophtimus_edge.cli.compare_progress import CompareProgress
-    from ophtimus_edge.compare.report.files import write_report
+    from ophtimus_edge.compare.report.files import read_report_with_hash, write_report
     from ophtimus_edge.compare.report.terminal import summary
-    from ophtimus_edge.compare.running import preparing, reusing, subjects
+    from ophtimus_edge.compare.running import preparing, refusals, reusing, subjects
     from ophtimus_edge.compare.running.budget import parse_budget
     from ophtimus_edge.compare.running.comparing import measure
     from ophtimus_edge.compare.running.ledger import held
@@ -101,12 +101,14 @@ def run(options: argparse.Namespace) -> None:
     _check(options)
     budget_s = parse_budget(options.budget) if options.budget else None
     earlier = reusing.read_earlier(options.quality_from)
+    baseline = read_report_with_hash(options.baseline) if options.baseline else None
     found = subjects.find(
         options.levels,
         options.reference,
         lambda path: _say(f"reading {path.name} for its SHA-256"),
         earlier.report if earlier else None,
     )
+    refusals.expect_one_vocabulary(found)
     parts = preparing.read_parts(options.text, options.mcq, options.essay, _left_out(options))
     reused = reusing.reuse(earlier, found, parts)
     for sentence in (*found.notes, *reused.notes):
@@ -116,6 +118,10 @@ def run(options: argparse.Namespace) -> None:
             _say(problem.message)
         if file and len(file.problems) > 10:
             _say(f"{len(file.problems) - 10} more rows of {file.path} are left out.")
+    if parts.essays:
+        refusals.expect_enough_essays(parts.essays)
+        if options.similarity or options.semscore:
+            asyncio.run(refusals.expect_similarity(options.semscore))
     votes, vote_files = _votes(options, found)
     machine = read_machine()
     order = _order(options, found, parts, reused)
@@ -130,11 +136,15 @@ def run(options: argparse.Namespace) -> None:
     for sentence in left_out:
         _say(sentence)
     order = preparing.as_planned(order, plan)
-    with held(options.out), CompareProgress() as progress:
-        tell = Tell(progress.part, progress.progress, progress.note)
-        measured = asyncio.run(measure(order, options.out, tell))
-    notes = [*found.notes, *reused.notes, *left_out]
-    report = _joined(options, order, measured, votes, vote_files, machine, reused, notes, available)
+    try:
+        with held(options.out), CompareProgress(plan.steps) as progress:
+            tell = Tell(progress.part, progress.progress, progress.note)
+            measured = asyncio.run(measure(order, options.out, tell, machine))
+    except KeyboardInterrupt:
+        _say(f"\nWhat is measured is kept in {options.out}; run the same command to go on.")
+        raise
+    notes = [*found.notes, *reused.notes, *left_out, *refusals.unknown_calibration(order)]
+    report = _joined(options, order, measured, votes, vote_files, machine, reused, notes, available, baseline)
     written = write_report(options.out, report)
     _hand_on(options, report, written.sha256)
     sys.stdout.write(summary(report, str(written.page)) + "\n")
@@ -228,12 +238,11 @@ def _expect_room(plan: Plan, reused: bool) -> list[str]:
 
 def _joined(
     options: argparse.Namespace, order: Order, measured: Any, votes: list[Vote], vote_files: list[AskedFile],
-    machine: Machine, reused: Reused, notes: list[str], available: int,
+    machine: Machine, reused: Reused, notes: list[str], available: int, baseline: tuple[Report, str] | None,
 ) -> Report:  # fmt: skip
     import msgspec
 
     from ophtimus_edge.compare.report.changes import changes
-    from ophtimus_edge.compare.report.files import read_report_with_hash
     from ophtimus_edge.compare.running.joining import join, with_changes
     from ophtimus_edge.compare.running.machine import machine_in_words, tool_versions
     from ophtimus_edge.compare.verdict import judge
@@ -256,8 +265,8 @@ def _joined(
         verdict=judge(report.reference, report.levels, report.files, tolerances),
         published=published.scores if published else {},
     )
-    if options.baseline:
-        old, sha256 = read_report_with_hash(options.baseline)
+    if baseline:
+        old, sha256 = baseline
         report = with_changes(report, changes(old, report), sha256)
     return report
 

@@ -1,11 +1,12 @@
 """How far a comparison is, on standard error: a bar for each part and level, a few lines elsewhere."""
 
 import sys
-import time
-from types import TracebackType
+from collections.abc import Mapping
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Self
 
 from ophtimus_edge.cli.batch_progress import spoken
+from ophtimus_edge.compare.running.time_left import TimeLeft
 from ophtimus_edge.text import sanitize
 
 if TYPE_CHECKING:
@@ -15,15 +16,18 @@ _LINES = 4  # where standard error is no terminal: a line for each quarter of a 
 
 
 class CompareProgress:
-    """The progress of the parts; used as a context manager."""
+    """The progress of the parts; used as a context manager.
 
-    def __init__(self) -> None:
+    Args:
+        steps: predicted seconds by the name of a part with its level, as a plan has them.
+    """
+
+    def __init__(self, steps: Mapping[str, float] = MappingProxyType({})) -> None:
         self._bars: Progress | None = None
         self._task: TaskID | None = None
         self._name = ""
-        self._before: int | None = None
         self._said = 0
-        self._start = 0.0
+        self._time = TimeLeft(steps)
 
     def __enter__(self) -> Self:
         if sys.stderr.isatty():
@@ -45,24 +49,35 @@ class CompareProgress:
 
     def part(self, name: str, level: str) -> None:
         """A part of a level begins."""
-        self._name = sanitize(f"{name} {level}".strip())
-        self._before, self._said = None, 0
+        step = f"{name} {level}".strip()
+        self._time.begin(step)
+        self._name, self._said = sanitize(step), 0
         if self._bars:
             self._task = self._bars.add_task(f"{self._name:<24}", total=None, left="")
         else:
             self.note(self._name)
 
     def progress(self, done: int, total: int) -> None:
-        """So much of the part is done."""
-        if self._before is None:
-            self._before, self._start = done, time.monotonic()
-        here, elapsed = done - self._before, time.monotonic() - self._start
-        left = f"about {spoken(elapsed / here * (total - done))} left" if here and done < total else ""
+        """So much of the part is done; what is done when it is first told was known before."""
+        self._time.progress(done, total)
+        left = self._left() if done < total else ""
         if self._bars and self._task is not None:
             self._bars.update(self._task, completed=done, total=total, left=left)
-        elif total and done < total and done * _LINES // total > self._said:
-            self._said = done * _LINES // total
+            return
+        quarter = done * _LINES // total if total else 0
+        if done < total and quarter > self._said:
+            self._said = quarter
             self.note(f"{self._name}: {done} of {total}{', ' + left if left else ''}")
+
+    def _left(self) -> str:
+        """How long the part still takes, and all of them where that is longer."""
+        step, every = self._time.of_step(), self._time.of_all()
+        if step is None:
+            return ""
+        said = f"about {spoken(step)} left"
+        if every is not None and spoken(every) != spoken(step):
+            said += f", {spoken(every)} for all parts"
+        return said
 
     def note(self, sentence: str) -> None:
         """Say something that stays on the screen."""

@@ -109,6 +109,7 @@ class ChoiceReport(msgspec.Struct, frozen=True, kw_only=True):
         accuracy: generated in the trained form and parsed; what could not be parsed is wrong.
         unparsed: the share that could not be parsed.
         fallback: the share that only the documented fallback could.
+        cut_short: the share of generated answers that ended at the length limit.
         likelihood_accuracy: of the likeliest letter, right after ``likelihood_after``.
         permutation_accuracy: of each order of the options, the written one first; of the likeliest letter, over the
             questions that were asked in all orders. Empty where there was one.
@@ -123,6 +124,7 @@ class ChoiceReport(msgspec.Struct, frozen=True, kw_only=True):
     accuracy: Statistic | None
     unparsed: Statistic | None
     fallback: Statistic | None
+    cut_short: Statistic | None = None
     likelihood_accuracy: Statistic
     likelihood_after: str
     permutation_accuracy: list[Statistic] = []

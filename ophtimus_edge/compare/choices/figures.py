@@ -77,6 +77,7 @@ def report_choices(
         permutations=orders,
         accuracy=_share(answered, level.right_answer),
         unparsed=_share(answered, lambda one: not level.generated[one.id].letter),
+        cut_short=_share(answered, lambda one: level.generated[one.id].cut_short),
         fallback=_share(answered, lambda one: level.generated[one.id].how == "fallback"),
         likelihood_accuracy=wilson(sum(map(level.right_letter, asked)), len(asked)),
         likelihood_after=ANSWER_START,
@@ -202,10 +203,11 @@ def _parts(
     group: Callable[[ChoiceQuestion], str],
 ) -> list[Part]:
     """The same accuracy by groups, by their names; questions of none are in no part."""
-    parts = []
-    for name in sorted({group(question) for question in questions} - {""}):
-        among = [question for question in questions if group(question) == name]
-        parts.append(
-            Part(name=name, questions=len(among), accuracy=wilson(sum(map(right, among)), len(among)))
-        )
-    return parts
+    groups: dict[str, list[ChoiceQuestion]] = {}
+    for question in questions:  # once: there may be as many topics as questions
+        groups.setdefault(group(question), []).append(question)
+    return [
+        Part(name=name, questions=len(among), accuracy=wilson(sum(map(right, among)), len(among)))
+        for name, among in sorted(groups.items())
+        if name
+    ]

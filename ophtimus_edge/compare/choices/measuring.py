@@ -8,6 +8,7 @@ last bit; and so every level sees the same batches.
 
 import asyncio
 import math
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
 from contextlib import aclosing
 
@@ -20,6 +21,8 @@ from ophtimus_edge.conversation import FREE, completes
 from ophtimus_edge.engine.client import Engine
 from ophtimus_edge.engine.messages import Finished, Sampling, Turn
 from ophtimus_edge.errors import InvalidModelError
+from ophtimus_edge.models import gguf
+from ophtimus_edge.models.fit import LARGEST_CONTEXT
 from ophtimus_edge.models.store import ChosenModel
 from ophtimus_edge.specialties.questions import LETTERS, ChoiceQuestion
 from ophtimus_edge.text import sanitize
@@ -41,6 +44,7 @@ async def measure_choices(
     most_tokens: int = MOST_TOKENS,
     known: Iterable[ChoiceRecord] = (),
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_part: Callable[[Measured, int, int], None] = lambda measured, done, total: None,
     gpu_layers: int | None = None,
 ) -> AsyncGenerator[ChoiceRecord, None]:
     """Measure a level's multiple choice.
@@ -56,8 +60,10 @@ async def measure_choices(
         generate: whether answers are generated as well, in the written order.
         parallel: answers that are written at once.
         most_tokens: of a generated answer.
-        known: records of the same file from before; what they cover is not measured again, nor yielded.
+        known: records of the same file from before; what they cover is not measured again, nor yielded. A
+            question that was too long for a shorter context than there is now is asked again.
         on_progress: told how many records there are of how many, before the first and after each.
+        on_part: likewise of the letters, and then of the answers, each by themselves.
         gpu_layers: layers that a GPU takes; None for what fits.
 
     Yields:
@@ -70,22 +76,50 @@ async def measure_choices(
     """
     planned = asking.plan(questions, permutations)
     written = planned[: len(questions)] if generate else []
-    wanted = {_key("letters", asked) for asked in planned} | {_key("generated", asked) for asked in written}
-    have = wanted & {record.key for record in known}
-    on_progress(len(have), len(wanted))
-    if have == wanted:
+    wanted = wanted_keys(questions, permutations, generate)
+    before = [record for record in known if record.key in wanted]
+    longest = await asyncio.to_thread(_longest_context, model)
+    totals = Counter(measured for measured, *_ in wanted)
+    parts: tuple[Measured, ...] = ("letters", "generated") if written else ("letters",)
+    if wanted == _covered(before, longest):
+        on_progress(len(wanted), len(wanted))
+        for measured in parts:
+            on_part(measured, totals[measured], totals[measured])
         return
     async with Engine() as engine:
-        await engine.load(model, gpu_layers=gpu_layers, sequences=parallel)
+        loaded = await engine.load(model, gpu_layers=gpu_layers, sequences=parallel)
+        have = _covered(before, loaded.context)
+        on_progress(len(have), len(wanted))
         async with (
             aclosing(measure_letters(engine, model, planned, have)) as letters,
             aclosing(generate_answers(engine, model, written, parallel, most_tokens, have)) as answers,
         ):
-            for records in (letters, answers):
+            for measured, records in zip(parts, (letters, answers), strict=False):
+                done = sum(known_as == measured for known_as, *_ in have)
+                on_part(measured, done, totals[measured])
                 async for record in records:
                     have.add(record.key)
+                    done += 1
                     on_progress(len(have), len(wanted))
+                    on_part(measured, done, totals[measured])
                     yield record
+
+
+def wanted_keys(questions: Sequence[ChoiceQuestion], permutations: int, generate: bool) -> set[Key]:
+    """The keys of the records that a level has when it is measured; see :func:`measure_choices`."""
+    planned = asking.plan(questions, permutations)
+    written = planned[: len(questions)] if generate else []
+    return {_key("letters", asked) for asked in planned} | {_key("generated", asked) for asked in written}
+
+
+def _covered(records: Iterable[ChoiceRecord], context: int) -> set[Key]:
+    return {record.key for record in records if record.is_known(context)}
+
+
+def _longest_context(model: ChosenModel) -> int:
+    """Tokens that the model is loaded with where memory is not short."""
+    trained = gguf.check(model.path).metadata.get("llama.context_length", 0)
+    return min(int(trained) or LARGEST_CONTEXT, LARGEST_CONTEXT)
 
 
 def _key(measured: Measured, asked: Asked) -> Key:
@@ -121,7 +155,7 @@ async def measure_letters(
         prompts = [await _prompt(engine, asked, plain, begins) for asked in group]
         fitting = [place for place, prompt in enumerate(prompts) if len(prompt) <= longest]
         for place in sorted(missing.difference(fitting)):
-            yield _too_long(group[place], "letters")
+            yield _too_long(group[place], "letters", engine.expect_loaded().context)
         prefix = prompts[0][:shared]
         if any(prompts[place][:shared] != prefix for place in fitting):
             prefix = []
@@ -197,12 +231,12 @@ async def generate_answers(
         stream = engine.answer_many(conversations, [sampling] * len(part), parallel, plain=plain)
         async with aclosing(stream) as answers:
             async for finished in answers:
-                yield _generated(part[finished.index], finished, plain)
+                yield _generated(part[finished.index], finished, plain, engine.expect_loaded().context)
 
 
-def _generated(asked: Asked, finished: Finished, plain: bool) -> ChoiceRecord:
+def _generated(asked: Asked, finished: Finished, plain: bool, context: int) -> ChoiceRecord:
     if finished.error:  # the question takes the whole context
-        return _too_long(asked, "generated")
+        return _too_long(asked, "generated", context)
     parsed = parse(ANSWER_START + finished.text if plain else finished.text, asked.options)
     return ChoiceRecord(
         question_id=asked.question.id,
@@ -216,11 +250,12 @@ def _generated(asked: Asked, finished: Finished, plain: bool) -> ChoiceRecord:
     )
 
 
-def _too_long(asked: Asked, measured: Measured) -> ChoiceRecord:
+def _too_long(asked: Asked, measured: Measured, context: int) -> ChoiceRecord:
     return ChoiceRecord(
         question_id=asked.question.id,
         digest=asked.digest,
         order=list(asked.order),
         measured=measured,
         how="too long",
+        context=context,
     )

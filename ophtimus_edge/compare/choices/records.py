@@ -21,6 +21,7 @@ class ChoiceRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         cut_short: whether the answer ended at the length limit.
         probabilities: of the question's letters in their order, adding up to 1; empty for generated.
         mass: the probability that one of them comes next at all, from 0 to 1.
+        context: tokens of the context that the question did not fit; 0 where it did.
     """
 
     question_id: str
@@ -33,8 +34,16 @@ class ChoiceRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     cut_short: bool = False
     probabilities: list[float] = []
     mass: float = 0.0
+    context: int = 0
 
     @property
     def key(self) -> Key:
         """What it measured: two records with one key are of the same."""
         return self.measured, self.question_id, self.digest
+
+    def is_known(self, context: int) -> bool:
+        """Whether it need not be measured again by a model that holds so many tokens of context.
+
+        Where memory was short, the context was short too, and a question too long for it may fit another time.
+        """
+        return self.how != "too long" or self.context >= context

@@ -44,6 +44,7 @@ class Progress(NamedTuple):
         done, total: windows that are measured.
         reference, level: which file is measured against which, by name and level.
         available: windows that the whole text has.
+        known: of the total, that were known before: they take no time.
     """
 
     done: int
@@ -51,6 +52,7 @@ class Progress(NamedTuple):
     reference: str
     level: str
     available: int
+    known: int = 0
 
 
 async def measure_divergence(
@@ -97,9 +99,10 @@ async def measure_divergence(
             await asyncio.to_thread(_check_context, model)
         available = await _windows(first, second, reference, level, text)
         windows = spread(available, most)
-        told = Progress(0, len(windows), named(reference), named(level), len(available))
-        on_progress(told)
         wanted = [window.ids for window in windows if window.digest not in before]
+        known_here = len(windows) - len(wanted)
+        told = Progress(0, len(windows), named(reference), named(level), len(available), known_here)
+        on_progress(told)
         async with (
             aclosing(first.logits(wanted, ROWS)) as of_reference,
             aclosing(second.logits(wanted, ROWS)) as of_level,

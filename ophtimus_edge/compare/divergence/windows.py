@@ -28,6 +28,7 @@ from ophtimus_edge.models.store import ChosenModel
 WINDOW = 512
 ROWS = WINDOW // 2  # of logits: the second half; the very last predicts what is behind the window
 FEWEST = 2  # windows: of one alone, nothing says how another one would differ
+MOST_BYTES = 8 << 20  # of a text: its token ids, up to five bytes for each of its own, travel in one message
 _ANOTHER_TEXT = (
     "Name a text that the model was neither trained nor calibrated on; "
     "some tens of thousands of words are usual."
@@ -60,10 +61,18 @@ def read_text(path: Path) -> str:
     """A text to measure on, in UTF-8 with or without a byte order mark; lines end as on Unix.
 
     Raises:
-        ComparisonError: it cannot be read, is in another encoding, or is empty.
+        ComparisonError: it cannot be read, is in another encoding, larger than MOST_BYTES, or empty.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
+            raise ComparisonError(
+                f"the text {path} is larger than {MOST_BYTES >> 20} MiB.",
+                "Name a part of it, such as its first MiB: some tens of thousands of words are usual, and more "
+                "make the intervals hardly narrower.",
+            )
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise ComparisonError(

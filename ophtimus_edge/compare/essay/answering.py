@@ -42,6 +42,33 @@ class EssayAnswer(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
 
 
+def answered(
+    questions: Sequence[EssayQuestion],
+    records: Iterable[EssayAnswer],
+    *,
+    max_tokens: int = MAX_TOKENS,
+    role: str = DEFAULT_ROLE,
+) -> list[EssayAnswer]:
+    """The answers to these very questions, asked so: of several the last, and no failure where there is one.
+
+    Args:
+        records: of one level, which answers in its template or completes plainly, but not now so and now so.
+
+    Returns:
+        One for each question that has one, in the order of the questions.
+    """
+    found: dict[tuple[str, str], EssayAnswer] = {}
+    for record in records:
+        key = record.id, record.digest
+        if key not in found or not record.error or found[key].error:
+            found[key] = record
+    every = []
+    for question in questions:
+        digests = (_digest(question.question, role, max_tokens, plain) for plain in (False, True))
+        every += [found[question.id, digest] for digest in digests if (question.id, digest) in found][:1]
+    return every
+
+
 class _Asked(NamedTuple):
     id: str
     digest: str
@@ -86,12 +113,12 @@ async def ask_essays(
         EngineError: a worker died, or llama.cpp failed, twice without an answer in between.
         UsageError: there is no such role, or the model was not loaded for many answers at once.
     """
-    before = {answer.id: answer.digest for answer in known if not answer.error}
+    before = {(answer.id, answer.digest) for answer in known if not answer.error}
     waiting: list[_Asked] = []
     refused: list[EssayAnswer] = []
     for question in questions:
         digest = _digest(question.question, role, max_tokens, plain)
-        if before.get(question.id) == digest:
+        if (question.id, digest) in before:
             continue
         try:
             waiting.append(_Asked(question.id, digest, _text(question)))

@@ -32,6 +32,18 @@ class StandardScores(NamedTuple):
     bleu_counts: list[int]
 
 
+def why_not_scored() -> str:
+    """That answers are not scored here, and why; "" where they are. It loads the packages."""
+    try:
+        Metrics()
+    except MissingExtraError as error:
+        return (
+            f"Essay answers are compared with the reference's and not scored: {error.message} "
+            'Install it with: pip install "ophtimus-edge[essay]"; the same command then scores what is kept.'
+        )
+    return ""
+
+
 class _AsGiven:
     """rouge-score's tokenizer interface, over what is split already."""
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from ophtimus_edge.compare.essay.answering import EssayAnswer
 from ophtimus_edge.compare.essay.scoring import EssayScores
 from ophtimus_edge.compare.statistics import bootstrap, intervals
 from ophtimus_edge.compare.statistics.arrays import Floats
@@ -54,6 +55,19 @@ def essay_report(scored: Iterable[EssayScores]) -> EssayReport:
         notes=notes,
         cut_short=intervals.wilson(sum(scores.cut_short for scores in answered), len(answered)),
         languages=languages,
+    )
+
+
+def not_scored_report(answers: Sequence[EssayAnswer], why: str) -> EssayReport:
+    """Answers that are there and were not scored, for who reads them side by side.
+
+    Args:
+        answers: at least one; without those to questions that could not be asked.
+        why: they were not.
+    """
+    cut_short = sum(answer.finish_reason == "length" for answer in answers)
+    return EssayReport(
+        questions=len(answers), scores={}, notes=[why], cut_short=intervals.wilson(cut_short, len(answers))
     )
 
 

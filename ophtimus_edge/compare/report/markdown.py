@@ -47,8 +47,6 @@ def _parts(view: View) -> Iterator[str]:
     yield from _votes(view)
     measured = any(row.level.speed for row in view.rows)
     yield f"## Speed and memory\n\n{_table(tables.speed(view)) if measured else _absent('Speed and memory')}"
-    if report.notes:
-        yield _list(report.notes)
     yield "## Changes since a baseline"
     if report.baseline_sha256 or report.changes:
         yield _list(report.changes) or "Nothing changed."

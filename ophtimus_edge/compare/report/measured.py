@@ -13,9 +13,8 @@ _SHORT_ID = 40  # characters of an id that is not broken
 
 def speed(view: View) -> Element:
     """Speed and memory."""
-    notes = sentences([line(note) for note in view.report.notes])
     if not any(row.level.speed for row in view.rows):
-        return section("speed", "Speed and memory", paragraph("Speed and memory: not measured."), notes)
+        return section("speed", "Speed and memory", paragraph("Speed and memory: not measured."))
     stated = view.report.verdict.tolerances.generated_tokens_per_s if view.report.verdict else None
     generated, prompts, memory = [], [], []
     for row in view.rows:
@@ -51,7 +50,6 @@ def speed(view: View) -> Element:
             "Memory that the model's process takes: further left is less.",
         ),
         table(tables.speed(view)),
-        notes,
     )
 
 

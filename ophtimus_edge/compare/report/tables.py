@@ -5,6 +5,7 @@ from typing import NamedTuple, TypeVar
 
 from ophtimus_edge.compare.report import cells
 from ophtimus_edge.compare.report.cells import ABSENT, Cell
+from ophtimus_edge.compare.report.published import published_score
 from ophtimus_edge.compare.report.view import KINDS, Row, View, language, line, not_measured_in
 from ophtimus_edge.models.formats import Statistic
 from ophtimus_edge.models.report import (
@@ -133,6 +134,7 @@ def choices(view: View) -> Table:
         ("accuracy, generated and parsed", lambda one: cells.percent(one.accuracy)),
         ("could not be parsed", lambda one: cells.percent(one.unparsed)),
         ("parsed by the fallback only", lambda one: cells.percent(one.fallback)),
+        ("ended at the length limit", lambda one: cells.percent(one.cut_short)),
         ("accuracy of the likeliest letter", lambda one: cells.percent(one.likelihood_accuracy)),
         ("… which was read", lambda one: Cell(_after(one.likelihood_after))),
     ]
@@ -223,7 +225,7 @@ def flips(view: View) -> Table:
 
 
 def essays(view: View) -> list[Table]:
-    """Essay scores, a table for each profile, with the published scores beside those of the paper's."""
+    """Essay scores, a table for each profile, with the published scores beside those they belong to."""
     profiles: dict[str, dict[str, None]] = {}
     for row in view.rows:
         for profile, scores in row.level.essay.scores.items() if row.level.essay else ():
@@ -232,12 +234,12 @@ def essays(view: View) -> list[Table]:
 
 
 def _profile(view: View, profile: str, names: list[str]) -> Table:
-    published = _published_scores(view) if profile == "paper" else {}
+    published = {name: text for name in names if (text := published_score(view, profile, name))}
     rows = []
     for name in names:
         measured = [cells.plain(_score(row.level.essay, profile, name), 1, 3) for row in view.rows]
-        beside = [Cell(f"{published[name]:.3f}") if name in published else Cell("not published")]
-        rows.append([Cell(SCORES.get(name, line(name))), *measured, *(beside if published else [])])
+        beside = [Cell(published.get(name, "not published"))] if published else []
+        rows.append([Cell(SCORES.get(name, line(name))), *measured, *beside])
     head = ["score", *(row.name for row in view.rows), *(["published"] if published else [])]
     return Table(f"Essay scores, profile “{line(profile)}”", head, rows)
 
@@ -274,10 +276,6 @@ def essays_not_measured_in(view: View) -> list[str]:
     """Sentences on the languages of the program that no essay question was asked in; none where that is not known."""
     asked = [name for row in view.rows if row.level.essay for name in row.level.essay.languages]
     return not_measured_in(asked) if asked else []
-
-
-def _published_scores(view: View) -> dict[str, float]:
-    return {name: value for scores in view.report.published.values() for name, value in scores.items()}
 
 
 def published(view: View) -> Table:

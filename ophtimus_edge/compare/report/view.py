@@ -178,6 +178,7 @@ class View:
                 "Only the program's own questions were asked. Nothing is recommended from these alone: "
                 "compare on questions of your own."
             )
+        yield from map(line, report.notes)
 
     def tolerances(self) -> str:
         """What a level may lose, in words; "" without a verdict."""

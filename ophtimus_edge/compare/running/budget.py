@@ -10,7 +10,7 @@ things are cut:
 3. further orders of the options: they tell of the bias for a letter only;
 4. windows of divergence behind the 64th: the interval of the mean narrows slowly from there on;
 5. choice questions: to tell two points of accuracy apart takes about 1,500 of them;
-6. the third round, and windows behind the 16th.
+6. the third round, and windows behind the 20th: with fewer the verdict cannot tell.
 """
 
 import re
@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from ophtimus_edge.compare.statistics.tolerances import FEWEST_WINDOWS
 from ophtimus_edge.errors import UsageError
 
 _FORM = re.compile(
@@ -45,7 +46,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     essays: int = 0
 
 
-LEAST = Counts(rounds=2, windows=16, choices=40, permutations=1, essays=10)
+LEAST = Counts(rounds=2, windows=FEWEST_WINDOWS, choices=40, permutations=1, essays=10)
 
 
 class _Step(NamedTuple):

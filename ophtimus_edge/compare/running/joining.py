@@ -1,14 +1,15 @@
 """From the records to the report: no model is asked here, so figures can be made anew at any time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 import msgspec
 
 from ophtimus_edge.compare.choices.figures import report_choices
 from ophtimus_edge.compare.critical.report import AnswerPair, critical_report
 from ophtimus_edge.compare.divergence.report import report_divergence
-from ophtimus_edge.compare.essay.summary import essay_report
+from ophtimus_edge.compare.essay.summary import essay_report, not_scored_report
 from ophtimus_edge.compare.naming import names_of
 from ophtimus_edge.compare.running.comparing import Measured, asked_choices, asked_essays
 from ophtimus_edge.compare.running.order import Order, PartName, has
@@ -16,6 +17,7 @@ from ophtimus_edge.compare.running.reusing import FIELDS, FILE_PARTS, Reused
 from ophtimus_edge.compare.running.subjects import Subject
 from ophtimus_edge.compare.speed.samples import report_speed
 from ophtimus_edge.compare.votes.carrying import with_earlier
+from ophtimus_edge.errors import ComparisonError, StatisticsError
 from ophtimus_edge.models.formats import Vote
 from ophtimus_edge.models.report import (
     AskedFile,
@@ -26,6 +28,8 @@ from ophtimus_edge.models.report import (
     ShownQuestion,
 )
 from ophtimus_edge.specialties import DEFAULT_SPECIALTY
+
+Figures = TypeVar("Figures")
 
 _MOST_SHOWN = 200  # questions whose answers stand side by side; those with differences come first
 
@@ -49,16 +53,13 @@ def join(
         votes: that count.
         files: of votes; those of texts and questions are known.
         reused: what ``order.reused`` is from.
-        notes: what was not measured as a reader would expect it.
+        notes: what was not measured as a reader would expect it; a part without figures is added.
         windows_available: of the text.
-
-    Raises:
-        StatisticsError: too little was measured for an interval.
-        ComparisonError: a level has no records where it should have some.
     """
     subjects, reused = order.subjects, reused or Reused()
-    reference = _level(order, measured, subjects.reference, votes, reused.sha256)
-    levels = [_level(order, measured, one, votes, reused.sha256) for one in subjects.levels]
+    lost: list[str] = []
+    reference = _level(order, measured, subjects.reference, votes, reused.sha256, lost)
+    levels = [_level(order, measured, one, votes, reused.sha256, lost) for one in subjects.levels]
     model = subjects.here[0].model
     return Report(
         model=model.name,
@@ -69,7 +70,7 @@ def join(
         tool_versions=dict(tool_versions),
         settings=dict(settings),
         files=_merged([*_files(order, measured, windows_available), *files, *reused.files]),
-        notes=list(notes),
+        notes=[*notes, *lost],
         reference=reference,
         levels=levels,
         questions=_beside(_shown(order, measured, levels), reused.questions, [reference, *levels]),
@@ -77,18 +78,22 @@ def join(
 
 
 def _level(
-    order: Order, measured: Measured, one: Subject, votes: Sequence[Vote], reused_from: str
+    order: Order, measured: Measured, one: Subject, votes: Sequence[Vote], reused_from: str, lost: list[str]
 ) -> LevelReport:
     """A level: each part as an earlier report has it, else as it was measured here."""
     sha256, reference = one.sha256, order.subjects.reference
-    old, fresh = order.reused.get(sha256), _quality(order, measured, one)
+    old, fresh = order.reused.get(sha256), _quality(order, measured, one, lost)
     taken: list[PartName] = [part for part in FIELDS if has(old, part)]
-    timed = any(sample.is_of(one.model) for sample in measured.speed)
+    speed = None
+    if any(sample.is_of(one.model) for sample in measured.speed):
+        speed = _figures(
+            lost, f"the speed of {one.name}", lambda: report_speed(measured.speed, one.model, reference.model)
+        )
     level = msgspec.structs.replace(
         fresh,
         reused_from=reused_from if taken else "",
         reused=list(taken),
-        speed=report_speed(measured.speed, one.model, reference.model) if timed else None,
+        speed=speed,
         votes=with_earlier(votes, sha256, reference.sha256, old.votes if old else None, one.unsafe),
     )
     if old is None:
@@ -99,7 +104,20 @@ def _level(
     return msgspec.structs.replace(level, files=files, **{name: getattr(old, name) for name in fields})
 
 
-def _quality(order: Order, measured: Measured, one: Subject) -> LevelReport:
+def _figures(lost: list[str], what: str, make: Callable[[], Figures | None]) -> Figures | None:
+    """A part's figures; None where there are none to be had: the other parts took hours and are there.
+
+    Args:
+        lost: a sentence that says why is added.
+    """
+    try:
+        return make()
+    except (ComparisonError, StatisticsError) as error:
+        lost.append(f"There are no figures of {what}: {error}")
+        return None
+
+
+def _quality(order: Order, measured: Measured, one: Subject, lost: list[str]) -> LevelReport:
     """The parts of a level that no other machine measures otherwise."""
     sha256, base = one.sha256, order.subjects.reference.sha256
     is_reference = sha256 == base
@@ -118,9 +136,17 @@ def _quality(order: Order, measured: Measured, one: Subject) -> LevelReport:
         sha256=sha256,
         size_bytes=one.size_bytes,
         files=_measured_on(order, measured, sha256),
-        divergence=report_divergence(windows) if windows else None,
-        mcq=report_choices(questions, choices, compared) if choices else None,
-        essay=_essay(measured, sha256),
+        divergence=_figures(lost, f"the divergence of {one.name}", lambda: report_divergence(windows))
+        if windows
+        else None,
+        mcq=_figures(
+            lost,
+            f"the multiple choice of {one.name}",
+            lambda: report_choices(questions, choices, compared),
+        )
+        if choices
+        else None,
+        essay=_figures(lost, f"the essays of {one.name}", lambda: _essay(measured, sha256)),
         critical=critical,
     )
 
@@ -138,6 +164,9 @@ def _measured_on(order: Order, measured: Measured, sha256: str) -> dict[str, str
 
 
 def _essay(measured: Measured, sha256: str) -> EssayReport | None:
+    if measured.not_scored:
+        answers = [answer for answer in measured.answers.get(sha256, []) if not answer.error]
+        return not_scored_report(answers, measured.not_scored) if answers else None
     scores = measured.scores.get(sha256)
     return essay_report(scores) if scores else None
 

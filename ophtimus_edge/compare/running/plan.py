@@ -55,6 +55,7 @@ class PartPlan(msgspec.Struct, frozen=True, kw_only=True):
         permutations_asked, permutations: of the options; 0 where there are none.
         seconds: that it takes; ``memory_bytes`` of all its processes at once, at the peak.
         least_seconds: that the least of it would take.
+        steps: the seconds of each level, by the name that its progress has; letters and answers apart.
     """
 
     part: PartName
@@ -66,6 +67,7 @@ class PartPlan(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     memory_bytes: int = 0
     least_seconds: float = 0.0
+    steps: dict[str, float] = {}
 
 
 class Shortage(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +111,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def seconds(self) -> float:
         """That all parts take together."""
         return sum(part.seconds for part in self.parts)
+
+    @property
+    def steps(self) -> dict[str, float]:
+        """The seconds of every step that a progress tells of, by its name."""
+        return {name: seconds for part in self.parts for name, seconds in part.steps.items()}
 
     @property
     def peak_bytes(self) -> int:
@@ -206,6 +213,7 @@ def make_plan(
                 if getattr(counts, _FIELDS[part])
                 else 0,
                 least_seconds=leasts.get(_FIELDS[part], 0.0),
+                steps=_steps(part, takers[part], reference, asked, counts),
             )
             for part in PARTS
             if getattr(asked.counts, _FIELDS[part])
@@ -286,6 +294,25 @@ def _seconds(part: PartName, costs: _Costs, counts: Counts) -> float:
         return 0.0
     orders = counts.permutations if part == "mcq" else 0
     return float(costs.once + count * (costs.unit + orders * costs.order))
+
+
+def _steps(
+    part: PartName, takers: list[Pace], reference: Pace | None, asked: Asked, counts: Counts
+) -> dict[str, float]:
+    """Seconds by step: of all levels together for speed, whose rounds alternate; of letters and of answers."""
+    if not getattr(counts, _FIELDS[part]):
+        return {}
+    if part == "speed":
+        return {part: _seconds(part, _costs(part, takers, reference, asked), counts)}
+    steps: dict[str, float] = {}
+    for pace in takers:
+        costs = _costs(part, [pace], reference, asked)
+        if part == "mcq":
+            steps[f"letters {pace.level}"] = costs.once + counts.choices * counts.permutations * costs.order
+            steps[f"answers {pace.level}"] = counts.choices * costs.unit
+        else:
+            steps[f"{part} {pace.level}"] = _seconds(part, costs, counts)
+    return steps
 
 
 def _shortage(

@@ -19,6 +19,7 @@ from ophtimus_edge.compare.questions.files import (
 from ophtimus_edge.compare.running.order import PARTS, Order, Text, embedded_text, named_text
 from ophtimus_edge.compare.running.pace import predict_pace
 from ophtimus_edge.compare.running.plan import Asked, Plan, make_plan, mean_tokens
+from ophtimus_edge.compare.running.refusals import expect_fresh_text
 from ophtimus_edge.engine.client import Engine
 from ophtimus_edge.models import probe
 from ophtimus_edge.models.fit import computing_threads
@@ -70,14 +71,17 @@ async def count_windows(order: Order) -> int:
 
     Raises:
         TextTooShortError: too few for an interval.
+        CalibrationTextError: it shares passages with the text that one of the models was calibrated on.
         EngineError: the model's process died.
     """
-    if order.text is None or not order.takers("divergence"):
+    levels, reference = order.takers("divergence"), order.subjects.reference
+    if order.text is None or not levels:
         return 0
-    model = order.subjects.reference.model
+    model = reference.model
     async with Engine() as engine:
         await engine.load(model, vocabulary_only=True)
         tokens = await engine.tokenize(order.text.content.removesuffix("\n"))
+        await expect_fresh_text(engine, tokens, (reference, *levels))
     begins = await asyncio.to_thread(windows.first_token, model.path)
     return len(windows.cut(tokens, begins))
 

@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from ophtimus_edge.compare.running.budget import LEAST, Counts, choose_counts, least, parse_budget
+from ophtimus_edge.compare.statistics.tolerances import FEWEST_WINDOWS, divergence_within
 from ophtimus_edge.errors import UsageError
+from ophtimus_edge.models.formats import Statistic
 
 ASKED = Counts(rounds=5, windows=580, choices=2153, permutations=4, essays=1389)
 
@@ -65,6 +67,13 @@ def test_nothing_is_bought_by_less_than_the_least() -> None:
     assert (cheapest, seconds) == ("rounds", 200)
     assert choose_counts(ASKED, 199, cost) == Counts()
     assert choose_counts(ASKED, 200, cost) == Counts(rounds=2)
+
+
+def test_the_least_of_windows_is_enough_for_a_verdict() -> None:
+    windows = Counts(windows=100)
+    bought = choose_counts(windows, cost(Counts(windows=FEWEST_WINDOWS)), cost).windows
+    assert divergence_within(Statistic(0.01, 0.009, 0.011), bought, 0.05).finding == "within"
+    assert choose_counts(windows, cost(Counts(windows=FEWEST_WINDOWS)) - 1, cost).windows == 0
 
 
 def test_every_part_gets_its_least_before_any_gets_more() -> None:

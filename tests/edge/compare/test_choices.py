@@ -157,6 +157,48 @@ async def test_a_question_too_long_for_the_context_is_recorded_and_the_others_ar
     assert sum(point.questions for point in found.reliability) == 2
 
 
+async def test_a_question_that_was_too_long_for_a_shorter_context_is_asked_again(tiny_model: Path) -> None:
+    """Where memory was short the context was, too; where it is as long as it can be, nothing is asked again."""
+    asked = [QUESTIONS[0], question(77, 4, "glaucoma " * 600)]
+    records = await measured(tiny_model, questions=asked)
+    long = {one.key: one.context for one in records if one.how == "too long"}
+    assert set(long.values()) == {512}
+    assert all(one.context == 0 for one in records if one.question_id == "q0")
+    assert await measured(tiny_model, questions=asked, known=records) == []
+    shorter = [
+        msgspec.structs.replace(one, how="too long", context=256, letter="", probabilities=[])
+        if one.question_id == "q0"
+        else one
+        for one in records
+    ]
+    again = await measured(tiny_model, questions=asked, known=shorter)
+    assert again == [one for one in records if one.question_id == "q0"]
+    unknown = [msgspec.structs.replace(one, context=0) for one in records]  # as they were kept before
+    assert {one.key for one in await measured(tiny_model, questions=asked, known=unknown)} == set(long)
+
+
+async def test_letters_and_answers_have_a_progress_each(tiny_model: Path) -> None:
+    told: list[tuple[str, int, int]] = []
+    records = await measured(tiny_model, permutations=2, on_part=lambda *at: told.append(at))
+    letters = sum(one.measured == "letters" for one in records)
+    assert told == [
+        *(("letters", done, letters) for done in range(letters + 1)),
+        *(("generated", done, len(QUESTIONS)) for done in range(len(QUESTIONS) + 1)),
+    ]
+    told.clear()
+    assert (
+        len(
+            await measured(tiny_model, permutations=2, known=records[3:], on_part=lambda *at: told.append(at))
+        )
+        == 3
+    )
+    assert next(at[1:] for at in told if at[0] == "letters") == (letters - 3, letters)
+    assert told[-1] == ("generated", len(QUESTIONS), len(QUESTIONS))
+    told.clear()
+    await measured(tiny_model, generate=False, known=records, on_part=lambda *at: told.append(at))
+    assert told == [("letters", len(QUESTIONS), len(QUESTIONS))]
+
+
 async def test_a_file_that_computes_no_numbers_is_refused(tiny_model: Path, tmp_path: Path) -> None:
     draft = Draft((tiny_model / "tiny-BF16.gguf").read_bytes())
     sound, damaged = tmp_path / "sound.gguf", tmp_path / "damaged.gguf"

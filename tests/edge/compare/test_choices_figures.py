@@ -2,6 +2,7 @@
 
 import math
 
+import msgspec
 import pytest
 
 from ophtimus_edge.compare.choices import asking
@@ -66,6 +67,39 @@ def test_answers_are_counted_and_what_is_not_parsed_is_wrong() -> None:
     assert found.flips is None
     assert found.consistent is None
     assert found.permutation_accuracy == []
+
+
+def test_answers_that_were_cut_at_the_limit_are_counted() -> None:
+    cut = [msgspec.structs.replace(one, cut_short=one.question_id in {"q1", "q3"}) for one in LEVEL]
+    found = report_choices(QUESTIONS, cut).cut_short
+    assert found
+    assert found.value == 2 / 8
+    whole = report_choices(QUESTIONS, LEVEL).cut_short
+    assert whole
+    assert whole.value == 0
+    assert report_choices(QUESTIONS, [one for one in LEVEL if one.measured == "letters"]).cut_short is None
+
+
+def test_every_question_may_have_a_topic_of_its_own() -> None:
+    """Each question is grouped once: the group of a question is asked for as often as there are questions."""
+    many = [
+        msgspec.structs.replace(QUESTIONS[0], id=f"q{number}", topic=f"t{number}") for number in range(20)
+    ]
+    records = [msgspec.structs.replace(LEVEL[0], question_id=one.id) for one in many]
+    asked: list[str] = []
+
+    class Counted(ChoiceQuestion):
+        """A question that says when its topic is looked at."""
+
+        def __getattribute__(self, name: str) -> object:
+            if name == "topic":
+                asked.append(name)
+            return super().__getattribute__(name)
+
+    counted = [msgspec.convert(msgspec.to_builtins(one), Counted) for one in many]
+    found = report_choices(counted, records)
+    assert [part.name for part in found.topics] == sorted(one.topic for one in many)
+    assert len(asked) == len(many)
 
 
 def test_calibration_is_of_the_letters_in_the_written_order() -> None:

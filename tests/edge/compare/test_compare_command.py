@@ -1,26 +1,17 @@
 """``ophtimus compare`` as a person runs it: planned, measured, gone on with, judged, handed on, refused."""
 
 import shutil
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
 from commands import two_lines
-from conftest import BIN, Command
+from compared_files import QUICK, choice_file, text_file
+from conftest import Command
 
 from ophtimus_edge import locations
 from ophtimus_edge.compare.report.files import read_report
 from ophtimus_edge.models.formats import read_model_folder
 from ophtimus_edge.models.store import sha256_of
-
-QUESTIONS = "\n".join(
-    f'{{"question": "Which of these is part of the eye, in row {row}?", "option_a": "cornea {row}", '
-    f'"option_b": "femur {row}", "answer": "A", "topic": "topic {row % 3}"}}'
-    for row in range(12)
-)
-SENTENCE = "The cornea is the clear front of the eye, and the lens lies behind the iris; number {}.\n"
-QUICK = ("--without", "speed", "--without", "essay", "--likelihood-only", "--orders", "1")
 
 
 @pytest.fixture
@@ -32,9 +23,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def files(tmp_path: Path) -> list[str]:
     """A text of some windows, and a file of questions."""
-    text, mcq = tmp_path / "text.txt", tmp_path / "mcq.jsonl"
-    text.write_text("".join(SENTENCE.format(row) for row in range(120)), encoding="utf-8")
-    mcq.write_text(QUESTIONS, encoding="utf-8")
+    text, mcq = text_file(tmp_path / "text.txt"), choice_file(tmp_path / "mcq.jsonl")
     return ["--text", str(text), "--mcq", str(mcq)]
 
 
@@ -87,22 +76,6 @@ def test_a_comparison_reports_what_it_measured_and_hands_its_verdict_on(
     assert here.levels[0].speed.rounds == 2
     assert here.levels[0].speed.to_reference
     assert here.baseline_sha256 == sha256_of(out / "report.json")
-
-
-def test_a_killed_comparison_goes_on_where_it_was(folder: Path, files: list[str], tmp_path: Path) -> None:
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    command = [str(BIN / "ophtimus"), "compare", str(folder), *files, *QUICK, "--out"]
-    subprocess.run([*command, str(whole)], check=True, capture_output=True, timeout=300)
-    with subprocess.Popen([*command, str(killed)], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        for _ in range(3000):
-            if any("divergence" in path.name for path in killed.glob("measured/*")):
-                break
-            time.sleep(0.05)
-        process.kill()
-    assert not (killed / "report.json").exists()
-    result = subprocess.run([*command, str(killed)], capture_output=True, timeout=300)
-    assert result.returncode == 0, result.stderr
-    assert read_report(killed).levels == read_report(whole).levels
 
 
 def test_a_plan_measures_nothing(ophtimus: Command, files: list[str], tmp_path: Path) -> None:

@@ -97,6 +97,7 @@ async def test_an_interrupted_run_goes_on_where_it_stopped() -> None:
     assert [(step.done, step.total) for step in told] == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
     assert (told[0].reference, told[0].level) == ("Ophtimus-Demo BF16", "Ophtimus-Demo Q4_K_M")
     assert told[0].available > 4
+    assert {step.known for step in told} == {2}  # they take no time: whoever tells of time must know
     # Nothing is computed again for what is known.
     changed = msgspec.structs.replace(whole[1], kl=[7.0] * 255)
     again = await everything(REFERENCE, LEVEL, most=4, known=[*whole[:1], changed, *whole[2:]])

@@ -58,6 +58,14 @@ def test_a_plan_without_a_budget_is_all_that_was_asked() -> None:
     assert plan.seconds == sum(part.seconds for part in plan.parts)
 
 
+def test_a_plan_says_what_each_step_of_the_progress_takes() -> None:
+    plan = planned()
+    names = [f"{part} {level}" for level in ("Q8_0", "Q4_K_M") for part in ("letters", "answers", "essay")]
+    assert set(plan.steps) == {"speed", "divergence Q4_K_M", *names}
+    assert sum(plan.steps.values()) == pytest.approx(plan.seconds)
+    assert plan.steps["answers Q8_0"] > plan.steps["answers Q4_K_M"]
+
+
 def test_what_was_left_out_is_no_part() -> None:
     plan = make_plan([SMALL], LARGE, Asked(counts=Counts(rounds=5)), MACHINE)
     assert [part.part for part in plan.parts] == ["speed"]
