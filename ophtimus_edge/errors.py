@@ -190,3 +190,11 @@ class RecipeError(OphtimusError):
 
 class TrainingDataError(OphtimusError):
     """A question file is missing, damaged, or breaks a rule that training relies on."""
+
+
+class PlanError(OphtimusError):
+    """A training cannot be planned: nothing is known of its base or of the device."""
+
+
+class DeviceError(OphtimusError):
+    """A training does not fit what it is to run on: too little memory, or no GPU where one is needed."""
