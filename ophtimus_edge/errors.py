@@ -190,3 +190,7 @@ class RecipeError(OphtimusError):
 
 class TrainingDataError(OphtimusError):
     """A question file is missing, damaged, or breaks a rule that training relies on."""
+
+
+class DataHubError(TrainingDataError):
+    """A data set cannot be had from the hub, or from the copy of it that the hub's cache holds."""
