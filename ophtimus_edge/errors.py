@@ -198,3 +198,7 @@ class PlanError(OphtimusError):
 
 class DeviceError(OphtimusError):
     """A training does not fit what it is to run on: too little memory, or no GPU where one is needed."""
+
+
+class DataHubError(TrainingDataError):
+    """A data set cannot be had from the hub, or from the copy of it that the hub's cache holds."""
