@@ -3,10 +3,11 @@
 import argparse
 
 from ophtimus_edge.cli.failures import reported
-from ophtimus_training.cli import run
+from ophtimus_training.cli import plan, run
 from ophtimus_training.cli.verbs import Verb
 
 _VERBS: dict[str, Verb] = {
+    "plan": plan,
     "run": run,
 }
 
