@@ -190,3 +190,11 @@ class RecipeError(OphtimusError):
 
 class TrainingDataError(OphtimusError):
     """A question file is missing, damaged, or breaks a rule that training relies on."""
+
+
+class BaseCheckpointError(OphtimusError):
+    """The checkpoint that training starts from is missing, quantized, or without what training needs."""
+
+
+class TrainingError(OphtimusError):
+    """A run cannot go on here: too little memory, no GPU, or attention that mixes sequences."""
