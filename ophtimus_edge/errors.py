@@ -198,3 +198,7 @@ class BaseCheckpointError(OphtimusError):
 
 class TrainingError(OphtimusError):
     """A run cannot go on here: too little memory, no GPU, or attention that mixes sequences."""
+
+
+class DataHubError(TrainingDataError):
+    """A data set cannot be had from the hub, or from the copy of it that the hub's cache holds."""
