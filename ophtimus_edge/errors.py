@@ -190,3 +190,19 @@ class RecipeError(OphtimusError):
 
 class TrainingDataError(OphtimusError):
     """A question file is missing, damaged, or breaks a rule that training relies on."""
+
+
+class CheckpointError(OphtimusError):
+    """A checkpoint of a training run cannot be written, or does not belong to the run; what was kept is as it was."""
+
+
+class TrainingStoppedError(OphtimusError):
+    """A training run was told to stop; it kept a checkpoint first, or says that it could not.
+
+    Attributes:
+        exit_code: 128 and the signal's number, as shells have it.
+    """
+
+    def __init__(self, message: str, hint: str, exit_code: int) -> None:
+        super().__init__(message, hint)
+        self.exit_code = exit_code
