@@ -15,6 +15,7 @@ from transformers import (
     TrainingArguments,
 )
 
+from ophtimus_training.checkpoints.keeps import Keeps
 from ophtimus_training.muon import MuonWithAdamW
 from ophtimus_training.order import PooledOrder
 from ophtimus_training.recipe import Recipe
@@ -63,7 +64,9 @@ def fit(
             use_cpu=not torch.cuda.is_available(),
             seed=recipe.seed,
             logging_steps=50,
-            save_strategy="no",
+            save_strategy="steps" if recipe.save_every else "no",
+            save_steps=recipe.save_every or 500,
+            save_total_limit=recipe.keep,
             report_to="none",
         ),
         train_dataset=Dataset.from_list(rows),
@@ -81,7 +84,7 @@ def fit(
     )
 
 
-class _Trainer(Trainer):  # type: ignore[misc]  # transformers has no types
+class _Trainer(Keeps, Trainer):  # type: ignore[misc]  # transformers has no types
     """A Trainer that takes rows in the order of :class:`PooledOrder`, with the recipe's optimizer."""
 
     optimizer: Any
