@@ -192,6 +192,18 @@ class TrainingDataError(OphtimusError):
     """A question file is missing, damaged, or breaks a rule that training relies on."""
 
 
+class BaseCheckpointError(OphtimusError):
+    """The checkpoint that training starts from is missing, quantized, or without what training needs."""
+
+
+class TrainingError(OphtimusError):
+    """A run cannot go on here: too little memory, no GPU, or attention that mixes sequences."""
+
+
+class DataHubError(TrainingDataError):
+    """A data set cannot be had from the hub, or from the copy of it that the hub's cache holds."""
+
+
 class CheckpointError(OphtimusError):
     """A checkpoint of a training run cannot be written, or does not belong to the run; what was kept is as it was."""
 

@@ -1,0 +1,30 @@
+"""``ophtimus-train``: one verb a file, each with ``add`` (its arguments) and ``handle`` (what it does)."""
+
+import argparse
+
+from ophtimus_edge.cli.failures import reported
+from ophtimus_training.cli import run
+from ophtimus_training.cli.verbs import Verb
+
+_VERBS: dict[str, Verb] = {
+    "run": run,
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line of ``ophtimus-train``."""
+    top = argparse.ArgumentParser(
+        prog="ophtimus-train", description="From a recipe to a checkpoint or an adapter."
+    )
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for verb in _VERBS.values():
+        verb.add(verbs)
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run ``ophtimus-train``; returns the exit code."""
+    options = parser().parse_args(arguments)
+    with reported("ophtimus-train") as outcome:
+        _VERBS[options.verb].handle(options)
+    return outcome.exit_code

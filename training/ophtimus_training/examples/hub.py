@@ -1,0 +1,106 @@
+"""Data sets from the hub, fetched by huggingface_hub into its own cache: tables and papers, never code."""
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ophtimus_edge import __version__
+from ophtimus_edge.errors import DataHubError
+from ophtimus_training.examples.tables import SUFFIXES
+
+if TYPE_CHECKING:
+    from huggingface_hub.errors import HfHubHTTPError
+
+_PAPERS = ("README.md", "LICENSE*", "NOTICE*")
+_ID_PART = r"[A-Za-z0-9_](?:[\w.-]{0,94}[A-Za-z0-9_])?"
+_ID = re.compile(rf"({_ID_PART}/{_ID_PART})(?:@([A-Za-z0-9_][\w./+-]*))?", re.ASCII)
+
+
+def is_hub_id(source: str) -> bool:
+    """Whether a source is ``owner/name`` or ``owner/name@revision``, and nothing of that name is here."""
+    return _ID.fullmatch(source) is not None and ".." not in source and not Path(source).exists()
+
+
+def fetch(source: str) -> Path:
+    """Have a data set's tables in the hub's cache, fetching those that are missing.
+
+    The hub is ``HF_ENDPOINT``, the cache is below ``HF_HOME``, and with ``HF_HUB_OFFLINE`` the cache alone is
+    looked into; huggingface_hub reads all three when it is first imported.
+
+    Args:
+        source: an id as :func:`is_hub_id` has it; without a revision, the newest.
+
+    Returns:
+        The folder of one commit of the set.
+
+    Raises:
+        DataHubError: there is no such set or revision, access is refused, the hub cannot be reached and the
+            cache does not have it, or the disk is full.
+    """
+    match = _ID.fullmatch(source)
+    if match is None:
+        raise DataHubError(f"{source} is no hub id.", "Write owner/name or owner/name@revision.")
+    # Unless told so before its import, the library asks the hub which programs it should report.
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    import httpx2
+    from huggingface_hub import constants, errors, snapshot_download
+
+    offline = constants.is_offline_mode()
+    try:
+        folder = snapshot_download(
+            match[1],
+            repo_type="dataset",
+            revision=match[2],
+            allow_patterns=[*(f"*{suffix}" for suffix in SUFFIXES), *_PAPERS],
+            library_name="ophtimus-train",
+            library_version=__version__,
+        )
+    except errors.LocalEntryNotFoundError as error:
+        if offline:
+            raise DataHubError(
+                f"HF_HUB_OFFLINE asks for the copy in {constants.HF_HUB_CACHE}, and {source} is not there.",
+                "Run this once without HF_HUB_OFFLINE where there is internet, or name a local file or folder.",
+            ) from error
+        raise _unreachable(source, "there is no connection and no copy in the cache") from error
+    except errors.HfHubHTTPError as error:
+        raise _refused(source, error) from error
+    except httpx2.RequestError as error:
+        raise _unreachable(source, str(error) or type(error).__name__) from error
+    except OSError as error:
+        raise DataHubError(
+            f"{source} cannot be kept in {constants.HF_HUB_CACHE}: {error.strerror or error}.",
+            "Free some space, or set HF_HOME to a folder on a larger disk.",
+        ) from error
+    return Path(folder)
+
+
+def _unreachable(source: str, reason: str) -> DataHubError:
+    from huggingface_hub import constants
+
+    return DataHubError(
+        f"the data set {source} cannot be fetched from {constants.ENDPOINT} now: {reason}.",
+        "Look to the connection and the proxy and run this again, or name a local file or folder.",
+    )
+
+
+def _refused(source: str, error: "HfHubHTTPError") -> DataHubError:
+    """What the hub's answer means for the person who asked for a data set."""
+    from huggingface_hub import constants, errors
+
+    page = f"{constants.ENDPOINT}/datasets/{source.partition('@')[0]}"
+    if isinstance(error, errors.GatedRepoError):
+        what = f"the data set {source} is gated: the hub hands it to accounts that were given access."
+        hint = f"Ask for access at {page}, then set HF_TOKEN to a token of that account."
+    elif isinstance(error, errors.RevisionNotFoundError):
+        what = f"the data set {source} has no such revision."
+        hint = f"Name a branch, tag or commit that {page} lists, or none for the newest."
+    elif isinstance(error, errors.RepositoryNotFoundError):
+        what = (
+            f"there is no file or folder {source}, and the hub has no data set of that name or it is private."
+        )
+        hint = "Look at the spelling; for a private set, set HF_TOKEN to a token that may read it."
+    else:
+        what = f"the hub does not hand out the data set {source}: it answered {error.response.status_code}."
+        hint = f"See what {page} says, and run this again later."
+    return DataHubError(what, hint)
