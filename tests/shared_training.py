@@ -18,7 +18,6 @@ from transformers import LlamaConfig, LlamaForCausalLM, TrainerCallback, Trainin
 
 from ophtimus_edge.errors import TrainingStoppedError
 from ophtimus_training import recipe as recipes
-from ophtimus_training.checkpoints.keeps import Keeps
 from ophtimus_training.checkpoints.state import whole
 from ophtimus_training.launching.ranks import first, processes, rank
 from ophtimus_training.launching.strategies import strategy_settings
@@ -41,10 +40,6 @@ class Result(NamedTuple):
     losses: list[float]
     weights: dict[str, list[float]]
     files: list[str]
-
-
-class Tried(Keeps, RecipeTrainer):
-    """The run's own loop, with its own checkpoints."""
 
 
 class _StopOne(TrainerCallback):  # type: ignore[misc]
@@ -112,7 +107,7 @@ def run(work: Path, kind: str, strategy: str, stopped: bool = False) -> Result:
         **strategy_settings(recipe, processes()),
     )
     rows = Dataset.from_list([{"input_ids": row, "labels": label} for row, label in zip(ids, labels, strict=True)])
-    trainer = Tried(
+    trainer = RecipeTrainer(
         recipe, rows, PooledOrder(lengths, recipe.batch, recipe.seed), dealt, 0, [], [],
         model=model_of(kind), args=arguments, data_collator=Collator(0), callbacks=[_StopOne()] if stopped else None,
     )  # fmt: skip
