@@ -3,10 +3,11 @@
 import argparse
 
 from ophtimus_edge.cli.failures import reported
-from ophtimus_training.cli import plan, run
+from ophtimus_training.cli import merge, plan, run
 from ophtimus_training.cli.verbs import Verb
 
 _VERBS: dict[str, Verb] = {
+    "merge": merge,
     "plan": plan,
     "run": run,
 }
