@@ -3,11 +3,12 @@
 import argparse
 
 from ophtimus_edge.cli.failures import reported
-from ophtimus_training.cli import plan, run
+from ophtimus_training.cli import merge, plan, run
 from ophtimus_training.cli.verbs import Verb
 from ophtimus_training.launching.ranks import first_speaks
 
 _VERBS: dict[str, Verb] = {
+    "merge": merge,
     "plan": plan,
     "run": run,
 }
