@@ -3,10 +3,12 @@
 import argparse
 
 from ophtimus_edge.cli.failures import reported
-from ophtimus_training.cli import run
+from ophtimus_training.cli import audit, prepare, run
 from ophtimus_training.cli.verbs import Verb
 
 _VERBS: dict[str, Verb] = {
+    "prepare": prepare,
+    "audit": audit,
     "run": run,
 }
 
