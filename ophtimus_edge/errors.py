@@ -200,6 +200,14 @@ class TrainingError(OphtimusError):
     """A run cannot go on here: too little memory, no GPU, or attention that mixes sequences."""
 
 
+class PlanError(OphtimusError):
+    """A training cannot be planned: nothing is known of its base or of the device."""
+
+
+class DeviceError(OphtimusError):
+    """A training does not fit what it is to run on: too little memory, or no GPU where one is needed."""
+
+
 class DataHubError(TrainingDataError):
     """A data set cannot be had from the hub, or from the copy of it that the hub's cache holds."""
 

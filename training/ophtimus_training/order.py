@@ -1,7 +1,7 @@
 """The order of rows in an epoch, and the steps that they are cut into, on however many devices."""
 
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import torch
 from torch.utils.data import Sampler
@@ -9,15 +9,25 @@ from torch.utils.data import Sampler
 _POOL_BATCHES = 16
 
 
-class Order(Protocol):
-    """An order of all rows for each epoch."""
+class Order(Sampler[int]):
+    """An order of all rows for each epoch, which follows from the epoch's number alone."""
+
+    _epoch = 0
 
     def rows(self, epoch: int) -> list[int]:
         """The rows of an epoch, counted from 0, each once; the same on every call."""
-        ...
+        raise NotImplementedError
+
+    def set_epoch(self, epoch: int) -> None:
+        """Go to an epoch: a run that goes on in the third has the order of the third."""
+        self._epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        self._epoch += 1
+        yield from self.rows(self._epoch - 1)
 
 
-class PooledOrder:
+class PooledOrder(Order):
     """Random rows in pools of 16 batches, sorted within a pool, the batches then shuffled.
 
     Little padding, as with batches of one length over the whole data, and without what those do: they
@@ -27,6 +37,9 @@ class PooledOrder:
     def __init__(self, lengths: list[int], batch: int, seed: int) -> None:
         """Order rows of these lengths, in tokens, into batches of ``batch``."""
         self._lengths, self._batch, self._seed = lengths, batch, seed
+
+    def __len__(self) -> int:
+        return len(self._lengths)
 
     def rows(self, epoch: int) -> list[int]:
         """The rows of an epoch, counted from 0, each once; the same on every call."""
@@ -52,11 +65,14 @@ class PooledOrder:
         return [row for batch in [*shuffled, *rest] for row in batch]
 
 
-class RandomOrder:
+class RandomOrder(Order):
     """Rows at random: packed windows are about equally long, and hold their padding already."""
 
     def __init__(self, count: int, seed: int) -> None:
         self._count, self._seed = count, seed
+
+    def __len__(self) -> int:
+        return self._count
 
     def rows(self, epoch: int) -> list[int]:
         """The rows of an epoch, counted from 0, each once; the same on every call."""

@@ -47,6 +47,14 @@ class LongestFirst(TrainerCallback):  # type: ignore[misc]  # transformers has n
             line += f", predicted {self._predicted / _GIB:.2f} GiB ({ratio:.2f} of it)"
         self._say(line)
 
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """From here on weights change: the step is not whole before all have."""
+        self.trainer.in_optimizer = True
+
+    def on_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """All weights have changed."""
+        self.trainer.in_optimizer = False
+
 
 def tried(trainer: Any) -> int:
     """Work on the longest batch twice, as rounds of one step do, and learn nothing from it.

@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 from transformers import Trainer
 
 from ophtimus_edge.errors import TrainingError
+from ophtimus_training.checkpoints.keeps import Keeps
 from ophtimus_training.muon import MuonWithAdamW
 from ophtimus_training.order import Order, Share, Steps
 from ophtimus_training.recipe import Recipe
@@ -39,7 +40,7 @@ class WithFiller(Dataset[dict[str, Any]]):
         return row
 
 
-class RecipeTrainer(Trainer):  # type: ignore[misc]  # transformers has no types
+class RecipeTrainer(Keeps, Trainer):  # type: ignore[misc]  # transformers has no types
     """Takes steps of the rows that the recipe says, whatever devices they are shared among."""
 
     optimizer: Any
@@ -66,6 +67,8 @@ class RecipeTrainer(Trainer):  # type: ignore[misc]  # transformers has no types
         self._steps = Steps(order, len(rows), share, filler=len(rows))
         self.rows = WithFiller(rows, padding)
         self.tally = Tally(padding)
+        self._evaluated: tuple[int, dict[str, Any]] = -1, {}
+        self.in_optimizer = False  # while a step changes weights: what fails then leaves no whole step behind
         super().__init__(train_dataset=self.rows, eval_dataset=heldout or None, **settings)
         # Where one processor trains by itself, only what is learned goes through the output layer (a quarter of
         # a small model's work). Elsewhere trl's fused output layer does that, or never holds all logits at once.
@@ -147,9 +150,15 @@ class RecipeTrainer(Trainer):  # type: ignore[misc]  # transformers has no types
             found = {"eval_loss": self._heldout_loss(), **self._letters()}
         self.model.train(training)
         self.tally.pause(time.monotonic() - began)
+        self._evaluated = self.state.global_step, found
         self.log(dict(found))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, found)
         return found
+
+    def evaluated(self) -> dict[str, Any]:
+        """The evaluation of the last step: made now where it was not."""
+        step, found = self._evaluated
+        return found if step == self.state.global_step else self.evaluate()
 
     def _heldout_loss(self) -> float:
         sums = torch.zeros(2, dtype=torch.float64)
@@ -191,6 +200,11 @@ class RecipeTrainer(Trainer):  # type: ignore[misc]  # transformers has no types
         values = values.to(self.args.device, dtype=torch.float32)
         total: Tensor = self.accelerator.reduce(values, reduction="sum")
         return total.cpu()
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        began = time.monotonic()
+        super()._save_checkpoint(model, trial)
+        self.tally.pause(time.monotonic() - began)
 
     def log(self, logs: dict[str, Any], *given: Any) -> None:
         """Add what was measured to a line of the log."""
