@@ -40,7 +40,7 @@ class ReadingProgress:
         text = f"{self._doing} {name}, {rows:,} rows"
         self._bars.update(self._task, description=text)
         # In a log, a line for each tenfold: who reads it wants to know that it moves, not each thousand.
-        if not self._console.is_terminal and time.monotonic() - self._start > _SILENT_S:
-            if rows >= 10 * self._told.get(name, 100):
-                self._told[name] = rows
-                sys.stderr.write(f"{text}\n")
+        is_slow = time.monotonic() - self._start > _SILENT_S
+        if is_slow and not self._console.is_terminal and rows >= 10 * self._told.get(name, 100):
+            self._told[name] = rows
+            sys.stderr.write(f"{text}\n")

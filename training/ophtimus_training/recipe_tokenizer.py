@@ -42,6 +42,13 @@ def recipe_tokenizer(recipe: AnyRecipe, exchanges: list[Exchange]) -> Any:
         ) from error
 
 
+def needs_texts(recipe: AnyRecipe) -> bool:
+    """Whether a recipe's tokenizer is made of what it trains on."""
+    from ophtimus_training.running.bases import TINY
+
+    return isinstance(recipe, PretrainRecipe) or recipe.base == TINY
+
+
 def fingerprint(tokenizer: Any) -> str:
     """SHA-256 of all that a tokenizer does, 64 hexadecimal digits."""
     return hashlib.sha256(str(tokenizer.backend_tokenizer.to_str()).encode()).hexdigest()

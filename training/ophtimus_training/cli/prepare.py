@@ -1,7 +1,6 @@
 """``ophtimus-train prepare``: a recipe's raw data as training data, with a report of what was dropped and why."""
 
 import argparse
-import os
 import shutil
 import sys
 
@@ -36,10 +35,12 @@ def handle(options: argparse.Namespace) -> None:
         packing = None
         if isinstance(recipe, recipes.ContinueRecipe):
             from ophtimus_training.recipe_tokenizer import fingerprint, recipe_tokenizer
-            from ophtimus_training.rows import document
+            from ophtimus_training.rows import texts
 
             tokenizer = recipe_tokenizer(recipe, [])
-            packing = Packing(lambda text: document(tokenizer, text), fingerprint(tokenizer))
+            packing = Packing(
+                lambda text: texts(tokenizer, [text], sys.maxsize)[0]["input_ids"], fingerprint(tokenizer)
+            )
     part = out.with_name(f".{out.name}.part")
     try:
         shutil.rmtree(part, ignore_errors=True)
@@ -47,12 +48,15 @@ def handle(options: argparse.Namespace) -> None:
         with ReadingProgress("preparing") as progress:
             report = prepare(recipe, options.recipe, part, packing, progress.rows)
         sync_folder(part)
-        os.replace(part, out)
+        part.replace(out)
         sync_folder(out.parent)
     except OSError as error:
         raise FolderNotWritableError(
-            f"{out} cannot be written: {error.strerror or error}.", "Free some space, or name another folder with -o."
+            f"{out} cannot be written: {error.strerror or error}.",
+            "Free some space, or name another folder with -o.",
         ) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    sys.stdout.write(f"{out}: {report.kept:,} of {report.read:,} rows are kept; {out / 'report.md'} says why.\n")
+    sys.stdout.write(
+        f"{out}: {report.kept:,} of {report.read:,} rows are kept; {out / 'report.md'} says why.\n"
+    )

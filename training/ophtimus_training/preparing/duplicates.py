@@ -53,7 +53,9 @@ class Seen:
         self._bands: dict[int, list[int]] = {}
         generator = np.random.Generator(np.random.PCG64(13))
         # Multiply and shift (Dietzfelbinger et al. 1997): odd factors, the upper half of the product.
-        self._factors = generator.integers(0, 1 << 63, _BANDS * _ROWS, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+        self._factors = generator.integers(0, 1 << 63, _BANDS * _ROWS, dtype=np.uint64) * np.uint64(
+            2
+        ) + np.uint64(1)
         self._offsets = generator.integers(0, 1 << 63, _BANDS * _ROWS, dtype=np.uint64)
 
     def twin(self, place: str, prompt: str, reply: str = "") -> Twin | None:
@@ -64,7 +66,9 @@ class Seen:
             reply: an exchange's, or "".
         """
         folded = words(prompt), words(reply)
-        digest = hashlib.blake2b("\0".join(" ".join(part) for part in folded).encode(), digest_size=16).digest()
+        digest = hashlib.blake2b(
+            "\0".join(" ".join(part) for part in folded).encode(), digest_size=16
+        ).digest()
         if digest in self._exact:
             return Twin(self._exact[digest], 1.0)
         if self._similarity < 1:

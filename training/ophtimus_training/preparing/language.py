@@ -22,6 +22,7 @@ _LETTER = re.compile(r"[^\W\d_]")
 _KOREAN_SHARE = 1 / 3
 _LATIN_SHARE = 0.8
 _ENOUGH = 40  # words: fewer say too little by what they lack
+_TWO = 2  # one alone may be a name or a term: de novo, van Gogh
 _ENGLISH_SHARE = 0.08  # of English prose, a third and more are these words; of abstracts, a quarter
 
 
@@ -37,7 +38,8 @@ def language_of(text: str) -> Language:
     folded = words(text)
     hits = {code: sum(word in usual for word in folded) for code, usual in _function_words().items()}
     english = hits.pop("en")
-    if max(hits.values()) > english or (len(folded) >= _ENOUGH and english < _ENGLISH_SHARE * len(folded)):
+    other = max(hits.values())
+    if (other >= _TWO and other > english) or (len(folded) >= _ENOUGH and english < _ENGLISH_SHARE * len(folded)):
         return "other"
     return "en"
 

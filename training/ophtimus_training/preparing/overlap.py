@@ -25,13 +25,14 @@ class Evaluation:
         self._questions: dict[tuple[str, ...], str] = {}
 
     def add(self, record: Record) -> None:
-        """Keep a row of the evaluation in mind."""
+        """Keep a row of the evaluation in mind; one that is known counts once."""
+        hashes, question = _hashes(record), tuple(words(asked(record)))
+        if question in self._questions and hashes <= self._rows_of.keys():
+            return
         self.rows += 1
-        hashes = _hashes(record)
         self._rows_of.update(hashes)
         for hashed in hashes:
             self._place_of.setdefault(hashed, record.place)
-        question = tuple(words(asked(record)))
         if question:
             self._questions.setdefault(question, record.place)
 
@@ -51,6 +52,4 @@ class Evaluation:
 
 
 def _hashes(record: Record) -> set[int]:
-    return {
-        hashed for text in passages(record) for hashed in ngram_hashes(word_ids(words(text)), NGRAM)
-    }
+    return {hashed for text in passages(record) for hashed in ngram_hashes(word_ids(words(text)), NGRAM)}

@@ -92,10 +92,10 @@ def as_markdown(report: Report) -> str:
         rows = report.dropped[reason].rows
         lines.append(f"| {why} | {rows:,} | {100 * rows / max(report.read, 1):.1f} % |")
     lines += ["", f"Languages of what is kept: {_counted(report.languages)}."]
-    lines += [
+    lines.append(
         f"Compared with {report.compared_with:,} rows of evaluation data, of which {report.phrases:,} runs of 13 "
-        "words stand in more than three rows and count for nothing.",
-    ]
+        "words stand in more than three rows and count for nothing."
+    )
     lines += ["", *(f"- {_line(note)}" for note in report.notes)] if report.notes else []
     for reason, why in WHY.items():
         dropped = report.dropped[reason]
@@ -103,11 +103,15 @@ def as_markdown(report: Report) -> str:
             lines += ["", f"## {why[0].upper()}{why[1:]}: {dropped.rows:,} rows", ""]
             lines += [f"By file: {_counted(dropped.by_file)}.", ""]
             lines += [
-                f"- {_line(example.place)}: {_line(example.detail)}" + (f" — {_line(example.text)}" if example.text else "")
+                f"- {_line(example.place)}: {_line(example.detail)}"
+                + (f" — {_line(example.text)}" if example.text else "")
                 for example in dropped.examples
             ]
     lines += ["", "## Files", "", "| | split | rows | tokens | SHA-256 |", "|---|---|---:|---:|---|"]
-    lines += [f"| read: {_line(file.name)} | {file.split} | {file.rows:,} | | {file.sha256} |" for file in report.inputs]
+    lines += [
+        f"| read: {_line(file.name)} | {file.split} | {file.rows:,} | | {file.sha256} |"
+        for file in report.inputs
+    ]
     lines += [
         f"| written: {file.name} | {file.split} | {file.rows:,} | {file.tokens or ''} | {file.sha256} |"
         for file in report.outputs
