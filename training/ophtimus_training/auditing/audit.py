@@ -29,7 +29,6 @@ from ophtimus_training.running.material import system_prompt
 
 _HEADER = "<|start_header_id|>"
 _MOST_LEAKS = 20
-_FORM = "the recipe trains on {}, and the data hold {}"
 
 
 def audit(recipe: AnyRecipe, name: str, tokenizer: Any, samples: int, on_progress: Told) -> Audit:
@@ -68,11 +67,11 @@ def audit(recipe: AnyRecipe, name: str, tokenizer: Any, samples: int, on_progres
     failures = list(_failures(splits))
     if leaks:
         failures.append(
-            f"{len(leaks):,} questions that are evaluated on are trained on: {leaks[0].place} {leaks[0].said}."
+            f"questions that are evaluated on and trained on: {len(leaks):,}; {leaks[0].place} {leaks[0].said}."
         )
     if documents and not isinstance(recipe, ContinueRecipe):
         failures.append(
-            f"{documents:,} rows are raw text: the run refuses them, since it learns answers and masks questions."
+            f"rows of raw text: {documents:,}; the run refuses them, since it learns answers and masks questions."
         )
     if not splits or splits[0].split != "train":
         failures.append("there is nothing to train on.")
@@ -174,11 +173,11 @@ def _seen(row: Row) -> Seen:
 
 def _failures(splits: list[SplitFigures]) -> Iterator[str]:
     for figures in splits:
-        of = "" if figures.split == "train" else " that are evaluated on"
+        of = "" if figures.split == "train" else " for evaluation"
         for fault, found in figures.faults.items():
             if found.fails:
                 said = f": {found.first[0].said}" if found.first[0].said else ""
-                yield f"{found.rows:,} rows{of} {WORDS[fault]}, the first {found.first[0].place}{said.rstrip('.')}."
+                yield f"rows{of} that {WORDS[fault]}: {found.rows:,}, the first {found.first[0].place}{said.rstrip('.')}."
 
 
 def _notes(recipe: AnyRecipe, splits: list[SplitFigures], overlaps: int) -> Iterator[str]:
@@ -187,12 +186,12 @@ def _notes(recipe: AnyRecipe, splits: list[SplitFigures], overlaps: int) -> Iter
         if overlong and not overlong.fails:
             why = "overlong = drop" if recipe.overlong == "drop" else "those evaluated on may be"
             yield (
-                f"{overlong.rows:,} {figures.split} rows are longer than {recipe.length:,} tokens and left out "
-                f"({why}); none is cut."
+                f"rows of {figures.split} that are longer than {recipe.length:,} tokens and left out ({why}): "
+                f"{overlong.rows:,}; none is cut."
             )
     if overlaps:
         yield (
-            f"{overlaps:,} rows share a passage of 13 words with what is evaluated on; "
+            f"rows that share a passage of 13 words with what is evaluated on: {overlaps:,}; "
             "ophtimus-train prepare leaves them out."
         )
 

@@ -71,7 +71,8 @@ def of_exchange(row: Seen, marks: Marks, length: int) -> list[Fault]:
         found.append("nothing_masked")
     if learned and learned[-1] != marks.end:
         found.append("no_end")
-    if row.ids.count(marks.end) > marks.ends or marks.end in learned[:-1]:
+    masks = len(learned) < len(row.labels)
+    if row.ids.count(marks.end) > marks.ends or (masks and marks.end in learned[:-1]):
         found.append("end_inside")
     if len(row.ids) > length:
         found.append("overlong")

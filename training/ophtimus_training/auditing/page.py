@@ -45,7 +45,7 @@ def _lines(audit: Audit) -> Iterator[str]:
 
 
 def _split(figures: SplitFigures) -> Iterator[str]:
-    yield f"{'Trained on' if figures.split == 'train' else 'Evaluated on'}"
+    yield "Trained on" if figures.split == "train" else "Evaluated on"
     rows = max(figures.rows, 1)
     yield f"  rows                {figures.rows:,}"
     yield f"  tokens              {figures.tokens:,}, of which {figures.learned:,} are learned"
@@ -61,7 +61,7 @@ def _split(figures: SplitFigures) -> Iterator[str]:
     )
     yield from _histogram(lengths)
     for fault, found in figures.faults.items():
-        yield f"  {found.rows:,} rows {WORDS[fault]}:"
+        yield f"  rows that {WORDS[fault]}: {found.rows:,}"
         for row in found.first:
             yield f"    {_line(row.place)}" + (f": {_line(row.said)}" if row.said else "")
 

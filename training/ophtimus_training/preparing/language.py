@@ -39,7 +39,9 @@ def language_of(text: str) -> Language:
     hits = {code: sum(word in usual for word in folded) for code, usual in _function_words().items()}
     english = hits.pop("en")
     other = max(hits.values())
-    if (other >= _TWO and other > english) or (len(folded) >= _ENOUGH and english < _ENGLISH_SHARE * len(folded)):
+    if (other >= _TWO and other > english) or (
+        len(folded) >= _ENOUGH and english < _ENGLISH_SHARE * len(folded)
+    ):
         return "other"
     return "en"
 

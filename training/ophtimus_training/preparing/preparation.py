@@ -15,7 +15,7 @@ from ophtimus_edge import __version__
 from ophtimus_edge.errors import TrainingDataError
 from ophtimus_edge.specialties.quiz_file import embedded_path
 from ophtimus_training.examples import Account, Record, SourceFile, sources_of, stream
-from ophtimus_training.examples.manifest import MANIFEST, InputFile, Manifest, OutputFile, Split
+from ophtimus_training.examples.manifest import MANIFEST, InputFile, Manifest, Split
 from ophtimus_training.examples.records import Told
 from ophtimus_training.preparing.duplicates import Seen
 from ophtimus_training.preparing.language import language_of
@@ -56,16 +56,23 @@ def prepare(recipe: AnyRecipe, name: str, out: Path, packing: Packing | None, on
     """
     of_evaluation, of_training = Account([], [], []), Account([], [], [])
     evaluation = Evaluation()
-    outputs = [_heldout(recipe, out, packing, evaluation, of_evaluation, on_progress)]
+    with _writer(out, "heldout", packing, recipe.length) as writer:
+        for record in stream(sources_of(recipe, "heldout"), "heldout", of_evaluation, on_progress):
+            _refuse_packed(record)
+            evaluation.add(record)
+            if packing or isinstance(record.content, Exchange):
+                writer.add(record)
+        heldout = writer.finish("heldout")
     # What `compare` asks by itself is never trained on either, whatever a recipe names.
     for record in stream(str(embedded_path()), "heldout", Account([], [], [])):
         evaluation.add(record)
     chosen = _Choice(recipe, packing is not None, evaluation)
-    writer = _writer(out, "train", packing, recipe.length)
-    for record in stream(sources_of(recipe, "train"), "train", of_training, on_progress):
-        if chosen.keeps(record):
-            writer.add(record)
-    outputs.append(writer.close("train"))
+    with _writer(out, "train", packing, recipe.length) as writer:
+        for record in stream(sources_of(recipe, "train"), "train", of_training, on_progress):
+            _refuse_packed(record)
+            if chosen.keeps(record):
+                writer.add(record)
+        trained = writer.finish("train")
     for sentence in of_training.left_rows:
         chosen.drop("unusable", sentence.partition(": ")[0], Example(*_parted(sentence), ""))
     if not chosen.kept:
@@ -74,7 +81,7 @@ def prepare(recipe: AnyRecipe, name: str, out: Path, packing: Packing | None, on
             f"none of the {chosen.read:,} rows is kept; of most, {WHY[most]}.",
             "Look at the recipe's languages and specialty, and whether the right data are named.",
         )
-    written = [output for output in outputs if output]
+    written = [output for output in (trained, heldout) if output]
     settings: dict[str, str | int | float | bool | list[str]] = {
         "languages": list(recipe.languages),
         "specialty": recipe.specialty,
@@ -124,11 +131,6 @@ class _Choice:
 
     def keeps(self, record: Record) -> bool:
         """Whether a row is kept; one that is not is counted."""
-        if isinstance(record.content, list):
-            raise TrainingDataError(
-                f"{record.place} is packed already: it is token ids, of which nothing can be told.",
-                "Name the texts that they were made of, or train on the windows as they are.",
-            )
         text = "\n".join(passages(record))
         language = language_of(text)
         found = self._reason(record, text, language)
@@ -170,26 +172,12 @@ class _Choice:
         return None
 
 
-def _heldout(
-    recipe: AnyRecipe,
-    out: Path,
-    packing: Packing | None,
-    evaluation: Evaluation,
-    account: Account,
-    on_progress: Told,
-) -> OutputFile | None:
-    """Write what is evaluated on as it is, and keep it in mind."""
-    writer = _writer(out, "heldout", packing, recipe.length)
-    for record in stream(sources_of(recipe, "heldout"), "heldout", account, on_progress):
-        if isinstance(record.content, list):
-            raise TrainingDataError(
-                f"{record.place} is packed already: nothing can be compared with token ids.",
-                "Name the texts that they were made of in evaluation.",
-            )
-        evaluation.add(record)
-        if packing or isinstance(record.content, Exchange):
-            writer.add(record)
-    return writer.close("heldout")
+def _refuse_packed(record: Record) -> None:
+    if isinstance(record.content, list):
+        raise TrainingDataError(
+            f"{record.place} is packed already: it is token ids, of which nothing can be told.",
+            "Name the texts that they were made of, or train on the windows as they are.",
+        )
 
 
 def _writer(out: Path, split: Split, packing: Packing | None, length: int) -> Writer:

@@ -1,9 +1,12 @@
 """What ``prepare`` writes: rows of prompt and completion as JSONL, or windows of ``input_ids`` as Parquet."""
 
+import contextlib
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from types import TracebackType
+from typing import Any, Self
 
 import msgspec
 
@@ -16,19 +19,33 @@ from ophtimus_training.primer import Exchange
 _WINDOWS_A_GROUP = 1024  # of Parquet: 4 MiB of ids in memory
 
 
-class Writer(Protocol):
-    """Takes rows one after the other and makes a file of them."""
+class Writer(ABC):
+    """Takes rows one after the other and makes a file of them; a context manager, which closes it in any case."""
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error:
+            with contextlib.suppress(OSError):  # what is in its buffers may not fit either
+                self.close()
+
+    @abstractmethod
     def add(self, record: Record) -> None:
         """Write a row."""
-        ...
 
-    def close(self, split: Split) -> OutputFile | None:
+    @abstractmethod
+    def close(self) -> None:
+        """Close the file as it is."""
+
+    @abstractmethod
+    def finish(self, split: Split) -> OutputFile | None:
         """Finish the file; None, and no file, where nothing was written."""
-        ...
 
 
-class ExchangeWriter:
+class ExchangeWriter(Writer):
     """``prompt`` and ``completion``, with the columns of multiple choice where it is that."""
 
     def __init__(self, path: Path) -> None:
@@ -46,13 +63,17 @@ class ExchangeWriter:
         self._file.write(msgspec.json.encode(row) + b"\n")
         self._rows += 1
 
-    def close(self, split: Split) -> OutputFile | None:
-        """Finish the file."""
+    def close(self) -> None:
+        """Close the file as it is."""
         self._file.close()
+
+    def finish(self, split: Split) -> OutputFile | None:
+        """Finish the file."""
+        self.close()
         return _finished(self._path, split, self._rows, 0)
 
 
-class WindowWriter:
+class WindowWriter(Writer):
     """Texts as windows of one length, one behind the other: each begins with BOS, so that it is known where.
 
     A text that does not fit in what is left of a window goes on in the next one. The last window is shorter.
@@ -86,12 +107,16 @@ class WindowWriter:
         if len(self._windows) >= _WINDOWS_A_GROUP:
             self._write()
 
-    def close(self, split: Split) -> OutputFile | None:
+    def close(self) -> None:
+        """Close the file as it is."""
+        self._file.close()
+
+    def finish(self, split: Split) -> OutputFile | None:
         """Finish the file."""
         if self._rest:
             self._windows.append(self._rest)
         self._write()
-        self._file.close()
+        self.close()
         return _finished(self._path, split, self._rows, self._tokens)
 
     def _write(self) -> None:
