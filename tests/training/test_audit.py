@@ -99,12 +99,49 @@ def test_the_published_form_begins_twice_and_masks_nothing(audited: Audited, tin
     assert {"double_bos", "nothing_masked"} <= set(faults(found))
     assert found["splits"][0]["bos"] == 2
     assert all(piece["learned"] for sample in found["samples"] for piece in sample["pieces"])
-    assert any("the run refuses them" in failure for failure in found["failures"])
+    assert any("the run learns none of them" in failure for failure in found["failures"])
     # As continued pre-training the same rows are one text each, and the chat in them is still learned whole.
     found = audited.rows([{"text": text}], recipe="pretrain-8b", code=1)
     assert "chat_in_text" in faults(found)
     assert audited.rows([{"text": f"{ESSAY['question']} {ESSAY['answer']}"}], recipe="pretrain-8b")
     audited.rows([dict(ESSAY)])
+
+
+def test_rows_of_another_form_are_not_passed_over_in_silence(audited: Audited) -> None:
+    text = {"text": "The cornea is the clear window of the eye."}
+    found = audited.rows([text, dict(ESSAY)], recipe="pretrain-8b", code=1)
+    assert found["splits"][0]["rows"] == 1
+    (failure,) = found["failures"]
+    assert "questions with answers where the recipe trains on raw text: 1; the run learns none" in failure
+    assert failure.endswith("the first rows.jsonl, line 2.")
+    audited.rows([text], recipe="pretrain-8b")
+    packed = as_parquet(audited.folder / "packed.parquet", [{"input_ids": [5, 6, 7]}])
+    assert "raw text or ids" in audited.of(packed, code=1)["failures"][-1]
+
+
+def test_windows_of_another_tokenizer_are_refused(audited: Audited, tiny_checkpoint: Path) -> None:
+    data = as_jsonl(audited.folder / "rows.jsonl", [{"text": "The cornea is the clear window of the eye."}])
+    out = audited.folder / "out"
+    words = [
+        "prepare",
+        "pretrain-8b",
+        "-o",
+        str(out),
+        "--set",
+        f"data={data}",
+        "--set",
+        f"base={tiny_checkpoint}",
+    ]
+    assert main(words) == 0
+    audited.capsys.readouterr()
+    audited.of(out, "length=1024", recipe="pretrain-8b")
+    path = out / "manifest.json"
+    told = json.loads(path.read_text())
+    path.write_text(json.dumps(told | {"tokenizer_sha256": "0" * 64}))
+    assert (
+        "packed with another tokenizer"
+        in audited.of(out, "length=1024", recipe="pretrain-8b", code=1)["failures"][0]
+    )
 
 
 TEMPLATES = {

@@ -3,6 +3,7 @@
 import random
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from ophtimus_edge.errors import TrainingDataError
@@ -19,16 +20,21 @@ from ophtimus_training.auditing.faults import (
 from ophtimus_training.auditing.figures import Audit, Leak, Piece, Sample, SplitFigures
 from ophtimus_training.auditing.tally import Tally
 from ophtimus_training.examples import Account, Record, sources_of, stream
-from ophtimus_training.examples.manifest import Split
+from ophtimus_training.examples.manifest import Split, is_prepared, read_manifest
 from ophtimus_training.examples.records import Told
 from ophtimus_training.preparing.overlap import Evaluation
 from ophtimus_training.primer import Exchange
 from ophtimus_training.recipe import AnyRecipe, ContinueRecipe
+from ophtimus_training.recipe_tokenizer import fingerprint
 from ophtimus_training.rows import IGNORED, Row, end_of_turn, texts, tokenized
 from ophtimus_training.running.material import system_prompt
 
 _HEADER = "<|start_header_id|>"
 _MOST_LEAKS = 20
+_FORMS = {
+    True: "questions with answers where the recipe trains on raw text",
+    False: "raw text or ids where the recipe trains on questions with answers",
+}
 
 
 def audit(recipe: AnyRecipe, name: str, tokenizer: Any, samples: int, on_progress: Told) -> Audit:
@@ -53,13 +59,14 @@ def audit(recipe: AnyRecipe, name: str, tokenizer: Any, samples: int, on_progres
         evaluation.add(record)
     for record in stream(str(embedded_path()), "heldout", Account([], [], [])):
         evaluation.add(record)
-    leaks, overlaps, documents = [], [], 0
+    leaks, overlaps, other_form = [], [], []
     train = looking.tally("train")
     for record in stream(sources_of(recipe, "train"), "train", account, on_progress):
         rows, faults, said = looking.at(record)
         train.add(record, rows, faults, said)
         drawn.offer(record, rows)
-        documents += isinstance(record.content, str)
+        if isinstance(record.content, Exchange) == isinstance(recipe, ContinueRecipe):
+            other_form.append(record.place)
         shared = evaluation.shared(record)
         if shared:
             (leaks if shared.startswith("asks") else overlaps).append(Leak(record.place, shared))
@@ -69,10 +76,12 @@ def audit(recipe: AnyRecipe, name: str, tokenizer: Any, samples: int, on_progres
         failures.append(
             f"questions that are evaluated on and trained on: {len(leaks):,}; {leaks[0].place} {leaks[0].said}."
         )
-    if documents and not isinstance(recipe, ContinueRecipe):
+    if other_form:
+        what = _FORMS[isinstance(recipe, ContinueRecipe)]
         failures.append(
-            f"rows of raw text: {documents:,}; the run refuses them, since it learns answers and masks questions."
+            f"rows of {what}: {len(other_form):,}; the run learns none of them, the first {other_form[0]}."
         )
+    failures += _of_other_tokenizer(recipe, tokenizer)
     if not splits or splits[0].split != "train":
         failures.append("there is nothing to train on.")
     return Audit(
@@ -118,9 +127,11 @@ class _Looking:
         length, content = self._recipe.length, record.content
         if isinstance(content, list):
             return [Seen(content, content)], of_window(content, self._marks, length), ""
-        if isinstance(content, str) and self._learns_text:
+        if self._learns_text and isinstance(content, str):
             rows = [_seen(row) for row in texts(self._tokenizer, [content], length)]
             return rows, of_document(rows, self._marks, length), ""
+        if self._learns_text:
+            return [], [], ""
         if isinstance(content, str):
             # As trainers take a column `text`: the tokenizer adds its own beginning, and every token is a label.
             ids = list(self._tokenizer(content)["input_ids"])
@@ -176,8 +187,17 @@ def _failures(splits: list[SplitFigures]) -> Iterator[str]:
         of = "" if figures.split == "train" else " for evaluation"
         for fault, found in figures.faults.items():
             if found.fails:
-                said = f": {found.first[0].said}" if found.first[0].said else ""
-                yield f"rows{of} that {WORDS[fault]}: {found.rows:,}, the first {found.first[0].place}{said.rstrip('.')}."
+                first = found.first[0]
+                said = f"{first.place}: {first.said}".removesuffix(": ").rstrip(".")
+                yield f"rows{of} that {WORDS[fault]}: {found.rows:,}, the first {said}."
+
+
+def _of_other_tokenizer(recipe: AnyRecipe, tokenizer: Any) -> Iterator[str]:
+    for source in sources_of(recipe, "train"):
+        if is_prepared(Path(source)):
+            made_with = read_manifest(Path(source)).tokenizer_sha256
+            if made_with and made_with != fingerprint(tokenizer):
+                yield f"{source} was packed with another tokenizer: its ids mean other words to this base."
 
 
 def _notes(recipe: AnyRecipe, splits: list[SplitFigures], overlaps: int) -> Iterator[str]:
