@@ -34,7 +34,7 @@ class Try:
         keep: checkpoints.
     """
 
-    folder: str
+    folder: str | Path
     kind: str = "lora"
     save_every: int = 1
     die_at: int = 0
@@ -45,6 +45,11 @@ class Try:
     @property
     def work(self) -> Path:
         return Path(self.folder) / "work"
+
+    @property
+    def begun(self) -> bool:
+        """Whether its first step has begun."""
+        return (Path(self.folder) / "begun").exists()
 
     @property
     def weights(self) -> str:
@@ -120,6 +125,7 @@ def train(one: Try) -> None:
             return PooledOrder([len(row) for row in self.train_dataset["input_ids"]], 2, self.args.seed)
 
         def training_step(self, *given: Any, **more: Any) -> Any:
+            (Path(one.folder) / "begun").touch()
             time.sleep(one.pause)
             return super().training_step(*given, **more)
 
@@ -169,7 +175,7 @@ class Host:
     def start(self, one: Try) -> int:
         """Begin a try; returns its process's id."""
         assert self._process.stdin
-        self._process.stdin.write(json.dumps(asdict(one)) + "\n")
+        self._process.stdin.write(json.dumps(asdict(one), default=str) + "\n")
         self._process.stdin.flush()
         return self._answer()
 

@@ -5,48 +5,42 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from ophtimus_edge.errors import BaseCheckpointError
+from ophtimus_edge.errors import BaseCheckpointError, DataHubError
+from ophtimus_training.examples import hub
 from ophtimus_training.primer import Exchange
-from ophtimus_training.recipe import AnyRecipe, PretrainRecipe
+from ophtimus_training.recipe import TINY, AnyRecipe, PretrainRecipe
+
+_FILES = ("tokenizer*", "*.json", "*.jinja")  # of a base on the hub: its weights are not needed here
+
+
+def needs_texts(recipe: AnyRecipe) -> bool:
+    """Whether a recipe's tokenizer is made of what it trains on."""
+    return isinstance(recipe, PretrainRecipe) or recipe.base == TINY
 
 
 def recipe_tokenizer(recipe: AnyRecipe, exchanges: list[Exchange]) -> Any:
     """The tokenizer of a recipe.
 
-    A base that is no folder is a hub id, of which the tokenizer's files alone are fetched.
-
     Args:
-        exchanges: what is trained on; a new model's tokenizer is made of it, as the run makes it.
+        exchanges: what is trained on; where :func:`needs_texts`, the tokenizer is made of it as the run makes it.
 
     Raises:
-        BaseCheckpointError: the base or its tokenizer is missing or cannot be read.
+        BaseCheckpointError: the base or its tokenizer is missing, cannot be fetched or cannot be read.
     """
-    from transformers import AutoTokenizer
-
     from ophtimus_training.pretrain import new_tokenizer
     from ophtimus_training.running import bases
 
     if isinstance(recipe, PretrainRecipe):
         return new_tokenizer(exchanges, recipe)
-    if recipe.base == bases.TINY:
+    if recipe.base == TINY:
         with tempfile.TemporaryDirectory() as folder:
             return bases.tokenizer_of(bases.tiny(exchanges, Path(folder)))
-    if Path(recipe.base).is_dir():
-        return bases.tokenizer_of(Path(recipe.base))
+    if not hub.is_hub_id(recipe.base):
+        return bases.tokenizer_of(bases.folder_of(recipe.base))
     try:
-        return bases.with_padding(AutoTokenizer.from_pretrained(recipe.base, trust_remote_code=False))
-    except (OSError, ValueError, KeyError) as error:
-        raise BaseCheckpointError(
-            f"there is no base in {recipe.base}, and its tokenizer cannot be had from the hub.",
-            "Name the folder of the base with --set base=FOLDER, or log in to the hub if it is gated: hf auth login.",
-        ) from error
-
-
-def needs_texts(recipe: AnyRecipe) -> bool:
-    """Whether a recipe's tokenizer is made of what it trains on."""
-    from ophtimus_training.running.bases import TINY
-
-    return isinstance(recipe, PretrainRecipe) or recipe.base == TINY
+        return bases.tokenizer_of(hub.fetch(recipe.base, _FILES, "model"))
+    except DataHubError as error:
+        raise BaseCheckpointError(error.message, error.hint) from error
 
 
 def fingerprint(tokenizer: Any) -> str:

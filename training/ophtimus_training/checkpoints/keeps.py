@@ -61,12 +61,15 @@ class Keeps:
             TrainingStoppedError: SIGTERM or SIGINT came; the last step was kept.
             CheckpointError: a checkpoint cannot be written, or is not of this model.
         """
-        work = Path(self.args.output_dir)
-        if self.args.should_save:
+        name = None
+        if self.args.should_save:  # the first process looks for all
+            work = Path(self.args.output_dir)
             sweep(work)
-        found = latest_sound(work)
-        if found is not None:
-            settings["resume_from_checkpoint"] = str(found)
+            found = latest_sound(work)
+            name = found and found.name
+        name = json.loads(self._from_all(json.dumps(name))[0])
+        if name is not None:
+            settings["resume_from_checkpoint"] = str(Path(self.args.output_dir) / name)
         with stop_request() as request:
             self._add_once(_Stopping(request, self))
             outcome = super().train(*given, **settings)  # type: ignore[misc]  # Trainer's
@@ -109,7 +112,7 @@ class Keeps:
                     prune(work, final, self.args.save_total_limit or 1)
         except CheckpointError as error:
             failure = error
-        if self._any(failure is not None):
+        if self._highest(failure is not None):
             raise failure or CheckpointError(
                 "another process could not keep a checkpoint.", "See what it said."
             )
@@ -184,12 +187,12 @@ class Keeps:
             if parameter.requires_grad:
                 yield name, parameter
 
-    def _any(self, here: bool) -> bool:
-        """Whether something is so in any process; all of them must ask."""
+    def _highest(self, here: int) -> int:
+        """The highest number that a process gives; all of them must give one."""
         if self.args.world_size == 1:
             return here
-        flag = torch.tensor([int(here)], device=self.args.device)
-        return bool(self.accelerator.gather(flag).any())
+        numbers = self.accelerator.gather(torch.tensor([here], device=self.args.device))
+        return int(numbers.max())
 
     def _from_all(self, text: str) -> list[str]:
         """A JSON text of each process, in the order of their ranks; all of them must give one."""
@@ -208,7 +211,8 @@ class _Stopping(TrainerCallback):  # type: ignore[misc]  # transformers has no t
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Agree with the other processes, which may have had the signal in another step, or not at all."""
-        if self._trainer._any(bool(self._request.signal)):
+        self._request.signal = self._trainer._highest(self._request.signal)
+        if self._request.signal:
             control.should_save = control.should_training_stop = True
 
 

@@ -3,12 +3,14 @@
 import argparse
 
 from ophtimus_edge.cli.failures import reported
-from ophtimus_training.cli import audit, prepare, run
+from ophtimus_training.cli import audit, plan, prepare, run
 from ophtimus_training.cli.verbs import Verb
+from ophtimus_training.launching.ranks import first_speaks
 
 _VERBS: dict[str, Verb] = {
     "prepare": prepare,
     "audit": audit,
+    "plan": plan,
     "run": run,
 }
 
@@ -27,6 +29,6 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run ``ophtimus-train``; returns the exit code."""
     options = parser().parse_args(arguments)
-    with reported("ophtimus-train") as outcome:
+    with reported("ophtimus-train") as outcome, first_speaks():
         _VERBS[options.verb].handle(options)
     return outcome.exit_code
