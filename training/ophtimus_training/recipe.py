@@ -104,7 +104,8 @@ class OnBase(Recipe, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """A recipe that starts from a checkpoint.
 
     Attributes:
-        base: the folder of the base checkpoint in 16 or 32 bits, or its hub id.
+        base: the folder of the base checkpoint in 16 or 32 bits, or its hub id; ``tiny`` for a model of a million
+            random weights that the run makes by itself, with a tokenizer of the data's texts, to try everything.
         method: what is trained: all weights (``full``), or an adapter: ``lora``, ``dora`` (LoRA with the size of
             each row's change learned apart), ``qlora`` (LoRA over a base held in 4 bits: NF4 with double
             quantization, computed in bfloat16).
@@ -135,6 +136,13 @@ class InstructRecipe(OnBase, kw_only=True, frozen=True, forbid_unknown_fields=Tr
 
     probe: Count = 200
 
+
+# The base of recipes that show that everything works: made by the run itself, of random weights.
+TINY = "tiny"
+TINY_BASE = PretrainRecipe(
+    data="", epochs=1, batch=1, length=1, learning_rate=0.1, schedule="constant", seed=1,
+    vocabulary=1024, hidden=256, intermediate=256, layers=2, heads=4, kv_heads=2, context=2048,
+)  # fmt: skip
 
 AnyRecipe = PretrainRecipe | ContinueRecipe | InstructRecipe
 

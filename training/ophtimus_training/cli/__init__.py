@@ -3,10 +3,12 @@
 import argparse
 
 from ophtimus_edge.cli.failures import reported
-from ophtimus_training.cli import run
+from ophtimus_training.cli import plan, run
 from ophtimus_training.cli.verbs import Verb
+from ophtimus_training.launching.ranks import first_speaks
 
 _VERBS: dict[str, Verb] = {
+    "plan": plan,
     "run": run,
 }
 
@@ -25,6 +27,6 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run ``ophtimus-train``; returns the exit code."""
     options = parser().parse_args(arguments)
-    with reported("ophtimus-train") as outcome:
+    with reported("ophtimus-train") as outcome, first_speaks():
         _VERBS[options.verb].handle(options)
     return outcome.exit_code

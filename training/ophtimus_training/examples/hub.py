@@ -1,9 +1,9 @@
-"""Data sets from the hub, fetched by huggingface_hub into its own cache: tables and papers, never code."""
+"""Data sets and models from the hub, fetched by huggingface_hub into its own cache: never code."""
 
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ophtimus_edge import __version__
 from ophtimus_edge.errors import DataHubError
@@ -12,7 +12,10 @@ from ophtimus_training.examples.tables import SUFFIXES
 if TYPE_CHECKING:
     from huggingface_hub.errors import HfHubHTTPError
 
-_PAPERS = ("README.md", "LICENSE*", "NOTICE*")
+_TABLES = (*(f"*{suffix}" for suffix in SUFFIXES), "README.md", "LICENSE*", "NOTICE*")
+
+Kind = Literal["dataset", "model"]
+_WORDS: dict[Kind, str] = {"dataset": "data set", "model": "model"}
 _ID_PART = r"[A-Za-z0-9_](?:[\w.-]{0,94}[A-Za-z0-9_])?"
 _ID = re.compile(rf"({_ID_PART}/{_ID_PART})(?:@([A-Za-z0-9_][\w./+-]*))?", re.ASCII)
 
@@ -22,17 +25,18 @@ def is_hub_id(source: str) -> bool:
     return _ID.fullmatch(source) is not None and ".." not in source and not Path(source).exists()
 
 
-def fetch(source: str) -> Path:
-    """Have a data set's tables in the hub's cache, fetching those that are missing.
+def fetch(source: str, patterns: tuple[str, ...] = _TABLES, kind: Kind = "dataset") -> Path:
+    """Have the files of a data set or a model in the hub's cache, fetching those that are missing.
 
     The hub is ``HF_ENDPOINT``, the cache is below ``HF_HOME``, and with ``HF_HUB_OFFLINE`` the cache alone is
     looked into; huggingface_hub reads all three when it is first imported.
 
     Args:
         source: an id as :func:`is_hub_id` has it; without a revision, the newest.
+        patterns: of the files that are wanted; of a data set, tables and papers.
 
     Returns:
-        The folder of one commit of the set.
+        The folder of one commit of the repository.
 
     Raises:
         DataHubError: there is no such set or revision, access is refused, the hub cannot be reached and the
@@ -50,9 +54,9 @@ def fetch(source: str) -> Path:
     try:
         folder = snapshot_download(
             match[1],
-            repo_type="dataset",
+            repo_type=kind,
             revision=match[2],
-            allow_patterns=[*(f"*{suffix}" for suffix in SUFFIXES), *_PAPERS],
+            allow_patterns=list(patterns),
             library_name="ophtimus-train",
             library_version=__version__,
         )
@@ -62,11 +66,11 @@ def fetch(source: str) -> Path:
                 f"HF_HUB_OFFLINE asks for the copy in {constants.HF_HUB_CACHE}, and {source} is not there.",
                 "Run this once without HF_HUB_OFFLINE where there is internet, or name a local file or folder.",
             ) from error
-        raise _unreachable(source, "there is no connection and no copy in the cache") from error
+        raise _unreachable(kind, source, "there is no connection and no copy in the cache") from error
     except errors.HfHubHTTPError as error:
-        raise _refused(source, error) from error
+        raise _refused(kind, source, error) from error
     except httpx2.RequestError as error:
-        raise _unreachable(source, str(error) or type(error).__name__) from error
+        raise _unreachable(kind, source, str(error) or type(error).__name__) from error
     except OSError as error:
         raise DataHubError(
             f"{source} cannot be kept in {constants.HF_HUB_CACHE}: {error.strerror or error}.",
@@ -75,32 +79,33 @@ def fetch(source: str) -> Path:
     return Path(folder)
 
 
-def _unreachable(source: str, reason: str) -> DataHubError:
+def _unreachable(kind: Kind, source: str, reason: str) -> DataHubError:
     from huggingface_hub import constants
 
     return DataHubError(
-        f"the data set {source} cannot be fetched from {constants.ENDPOINT} now: {reason}.",
+        f"the {_WORDS[kind]} {source} cannot be fetched from {constants.ENDPOINT} now: {reason}.",
         "Look to the connection and the proxy and run this again, or name a local file or folder.",
     )
 
 
-def _refused(source: str, error: "HfHubHTTPError") -> DataHubError:
+def _refused(kind: Kind, source: str, error: "HfHubHTTPError") -> DataHubError:
     """What the hub's answer means for the person who asked for a data set."""
     from huggingface_hub import constants, errors
 
-    page = f"{constants.ENDPOINT}/datasets/{source.partition('@')[0]}"
+    place = "datasets/" if kind == "dataset" else ""
+    page = f"{constants.ENDPOINT}/{place}{source.partition('@')[0]}"
     if isinstance(error, errors.GatedRepoError):
-        what = f"the data set {source} is gated: the hub hands it to accounts that were given access."
+        what = f"the {_WORDS[kind]} {source} is gated: the hub hands it to accounts that were given access."
         hint = f"Ask for access at {page}, then set HF_TOKEN to a token of that account."
     elif isinstance(error, errors.RevisionNotFoundError):
-        what = f"the data set {source} has no such revision."
+        what = f"the {_WORDS[kind]} {source} has no such revision."
         hint = f"Name a branch, tag or commit that {page} lists, or none for the newest."
     elif isinstance(error, errors.RepositoryNotFoundError):
         what = (
-            f"there is no file or folder {source}, and the hub has no data set of that name or it is private."
+            f"there is no file or folder {source}, and the hub has no {_WORDS[kind]} of that name or it is private."
         )
-        hint = "Look at the spelling; for a private set, set HF_TOKEN to a token that may read it."
+        hint = "Look at the spelling; for a private one, set HF_TOKEN to a token that may read it."
     else:
-        what = f"the hub does not hand out the data set {source}: it answered {error.response.status_code}."
+        what = f"the hub does not hand out the {_WORDS[kind]} {source}: it answered {error.response.status_code}."
         hint = f"See what {page} says, and run this again later."
     return DataHubError(what, hint)

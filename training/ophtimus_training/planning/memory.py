@@ -78,7 +78,7 @@ def memory_of(recipe: AnyRecipe, shape: ModelShape, load: Workload, count: int, 
     tokens = load.rows * load.length
     layer = kept.kept_by_layer(shape, kind) * tokens
     last = kept.kept_by_last_norm(shape, kind) * tokens
-    logits = _logits(shape, kind, min(load.supervised, tokens))
+    logits = _logits(shape, kind, min(load.supervised, tokens), gpu)
     passing = kept.passing_gradients(shape, kind) * tokens
     copies = _copies(recipe, shape, strategy)
     if recipe.checkpointing:
@@ -130,12 +130,8 @@ def _trained_bytes(recipe: AnyRecipe, strategy: str) -> int:
     """Bytes of a trained weight and of its gradient."""
     if _is_adapted(recipe):
         return _adapter_bytes(recipe)
-    # DeepSpeed trains a 16-bit copy and holds the float32 weights in the optimizer; an optimizer in 8 bits rounds
-    # 16-bit weights at random instead.
-    sixteen = recipe.precision == "bfloat16" and (
-        strategy in {"zero2", "zero3"} or recipe.optimizer == "adamw_8bit"
-    )
-    return 2 if sixteen else 4
+    # DeepSpeed trains a 16-bit copy and holds the float32 weights in the optimizer.
+    return 2 if recipe.precision == "bfloat16" and strategy in {"zero2", "zero3"} else 4
 
 
 def _held(recipe: AnyRecipe, shape: ModelShape, strategy: str, count: int) -> tuple[int, int, int]:
@@ -179,11 +175,20 @@ def _copies(recipe: AnyRecipe, shape: ModelShape, strategy: str) -> int:
     return 2 * shape.layer_matrices if _trained_bytes(recipe, strategy) == 4 and strategy == "ddp" else 0
 
 
-def _logits(shape: ModelShape, kind: kept.Kind, supervised: int) -> int:
-    """A tile of logits, the loss's input and its gradient, and that of the output layer where it is trained."""
-    tile = min(supervised, _TILE_TOKENS) * min(shape.vocabulary, _TILE_VOCABULARY) * kind.matrix
+def _logits(shape: ModelShape, kind: kept.Kind, supervised: int, gpu: bool) -> int:
+    """Logits of the supervised tokens, the output layer's input and its gradient, and that of the layer's weights.
+
+    On a graphics card trl's loss computes them in tiles. On a processor they stand there whole: as they were
+    computed, in float32, their logarithms, and the gradient.
+    """
+    if not supervised:
+        return 0
     of_input = supervised * shape.hidden * (kind.matrix + 4)
-    return tile + of_input + (4 * shape.table if kind.trains_all else 0)
+    if gpu:
+        logits = min(supervised, _TILE_TOKENS) * min(shape.vocabulary, _TILE_VOCABULARY) * kind.matrix
+        return logits + of_input + (4 * shape.table if kind.trains_all else 0)
+    copies = 3 * 4 + (kind.matrix if kind.matrix == 2 else 0)
+    return supervised * shape.vocabulary * copies + of_input
 
 
 def _gathered(recipe: AnyRecipe, shape: ModelShape, strategy: str) -> int:
@@ -197,11 +202,16 @@ def _gathered(recipe: AnyRecipe, shape: ModelShape, strategy: str) -> int:
 
 
 def _workspace(recipe: AnyRecipe, shape: ModelShape, gpu: bool) -> int:
-    """A matrix of the base as it is computed with, and DoRA's product B · A with what is added to it, in float32."""
+    """A matrix of the base as it is computed with; for DoRA, what peft makes of B · A to know its rows' lengths.
+
+    That is an identity as wide as the matrix (B and A are applied to it), the product, and in float32 the product,
+    the matrix, and both added.
+    """
     largest = max(math.prod(pair) for pair in shape.projections.values())
     needed = _CUBLAS if gpu else 0
     if isinstance(recipe, OnBase) and recipe.method == "qlora":
         needed += 2 * largest
     if isinstance(recipe, OnBase) and recipe.method == "dora":
-        needed += 3 * 4 * largest
+        width = 2 if recipe.precision == "bfloat16" else 4
+        needed += width * (max(shape.hidden, shape.intermediate) ** 2 + largest) + 4 * 4 * largest
     return needed

@@ -8,10 +8,15 @@ import msgspec
 
 
 class PublishedData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a data set's card states: its rows, or its tokens; 0 where it does not."""
+    """What a data set's card states: its rows, or its tokens; 0 where it does not.
+
+    Attributes:
+        row_tokens: of a row, estimated.
+    """
 
     rows: int = 0
     tokens: int = 0
+    row_tokens: int = 0
 
 
 class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -13,7 +13,7 @@ from ophtimus_edge import specialties
 from ophtimus_edge.errors import PlanError
 from ophtimus_edge.models.shapes import PUBLISHED, VOCABULARY
 from ophtimus_training.planning.published import published
-from ophtimus_training.recipe import AnyRecipe, OnBase, PretrainRecipe
+from ophtimus_training.recipe import TINY, TINY_BASE, AnyRecipe, OnBase, PretrainRecipe
 
 
 class ModelShape(NamedTuple):
@@ -95,6 +95,8 @@ def shape_of(recipe: AnyRecipe) -> ModelShape:
             recipe.vocabulary, recipe.hidden, recipe.intermediate, recipe.layers, recipe.heads,
             recipe.kv_heads, recipe.hidden // recipe.heads, tied=True,
         )  # fmt: skip
+    if recipe.base == TINY:
+        return shape_of(TINY_BASE)
     folder = Path(recipe.base)
     if folder.is_dir():
         return _from_config(folder / "config.json")

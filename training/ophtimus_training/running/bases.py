@@ -1,36 +1,34 @@
 """The checkpoint that a run starts from: found, checked, and loaded in the type that was asked for."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
-from ophtimus_edge.errors import BaseCheckpointError, TrainingError
+from ophtimus_edge.errors import BaseCheckpointError, DataHubError, TrainingError
+from ophtimus_training.examples import hub
 from ophtimus_training.pretrain import new_model, new_tokenizer
 from ophtimus_training.primer import Exchange
-from ophtimus_training.recipe import OnBase, PretrainRecipe
+from ophtimus_training.recipe import TINY_BASE, OnBase
 
-TINY = "tiny"  # the base of recipes that show that everything works
 PADDING = "<|finetune_right_pad_id|>"
-# What a CPU trains in reasonable time; the demonstration model has 4 million.
-LARGEST_ON_CPU = 500_000_000
-
-_TINY_SHAPE = PretrainRecipe(
-    data="", epochs=1, batch=1, length=1, learning_rate=0.1, schedule="constant", seed=1,
-    vocabulary=1024, hidden=256, intermediate=256, layers=2, heads=4, kv_heads=2, context=2048,
-)  # fmt: skip
-
+_FILES = ("*.safetensors", "*.json", "*.jinja", "LICENSE*", "NOTICE*", "USE_POLICY*", "README.md")
 
 def folder_of(base: str) -> Path:
-    """The folder of a base.
+    """The folder of a base: as it was named, or in the hub's cache, fetched where it is not.
 
     Raises:
-        BaseCheckpointError: there is no checkpoint of that name, it is quantized, or holds no weights.
+        BaseCheckpointError: there is no checkpoint of that name, it cannot be fetched, is quantized, or holds no
+            weights.
     """
     folder = Path(base)
+    if hub.is_hub_id(base):
+        try:
+            folder = hub.fetch(base, _FILES, "model")
+        except DataHubError as error:
+            raise BaseCheckpointError(error.message, error.hint) from error
     if not (folder / "config.json").is_file():
         raise BaseCheckpointError(
             f"there is no base checkpoint in {base}.",
@@ -93,8 +91,8 @@ def tiny(exchanges: list[Exchange], out: Path) -> Path:
     """Make a base for a run that shows that everything works: random weights, a tokenizer of the data's texts."""
     folder = out / "base"
     if not (folder / "tokenizer.json").is_file():  # the last file that is written
-        tokenizer = new_tokenizer(exchanges, _TINY_SHAPE)
-        new_model(_TINY_SHAPE, tokenizer).to(torch.bfloat16).save_pretrained(folder)
+        tokenizer = new_tokenizer(exchanges, TINY_BASE)
+        new_model(TINY_BASE, tokenizer).to(torch.bfloat16).save_pretrained(folder)
         tokenizer.save_pretrained(folder)
     return folder
 
@@ -108,13 +106,11 @@ def load(recipe: OnBase, folder: Path, device: torch.device) -> PreTrainedModel:
 
     Raises:
         BaseCheckpointError: its weights cannot be read.
-        TrainingError: the model is too large for a machine without a GPU, or bitsandbytes is missing.
+        TrainingError: bitsandbytes is missing.
     """
     frozen = recipe.method != "full"
     precision = getattr(torch, recipe.precision)
     settings: dict[str, Any] = {"dtype": precision if frozen else torch.float32}
-    if device.type == "cpu":
-        _fits_a_cpu(folder)
     if recipe.method == "qlora":
         settings["quantization_config"] = _four_bits(precision)
         settings["device_map"] = {"": device}
@@ -149,12 +145,3 @@ def _four_bits(precision: torch.dtype) -> Any:
         bnb_4bit_compute_dtype=precision,
     )
 
-
-def _fits_a_cpu(folder: Path) -> None:
-    # A weight has at least two bytes in a checkpoint that is not quantized.
-    weights = sum(os.stat(path).st_size for path in folder.glob("*.safetensors")) // 2
-    if weights > LARGEST_ON_CPU:
-        raise TrainingError(
-            f"the base in {folder} has about {weights / 1e9:.1f} billion weights, and there is no GPU here.",
-            "Train on a machine with an NVIDIA GPU, or try the recipe `smoke` here.",
-        )

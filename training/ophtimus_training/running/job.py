@@ -1,34 +1,35 @@
 """A whole run: from a recipe to its result folder, taken up again where an earlier one stopped."""
 
 import json
-import os
 import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import torch
 from transformers.utils import logging as transformers_logging
-from trl.trainer.utils import add_fused_lm_head
 
-from ophtimus_edge.errors import BaseCheckpointError, UsageError
+from ophtimus_edge.errors import UsageError
 from ophtimus_edge.locations import staged, sync_folder
 from ophtimus_training import examples
 from ophtimus_training.examples import Examples
+from ophtimus_training.launching.ranks import first
 from ophtimus_training.packing import Collator
 from ophtimus_training.pretrain import new_model, new_tokenizer
-from ophtimus_training.recipe import AnyRecipe, InstructRecipe, OnBase, PretrainRecipe
+from ophtimus_training.recipe import TINY, AnyRecipe, OnBase, PretrainRecipe
 from ophtimus_training.running import attention, bases
 from ophtimus_training.running.adapters import adapted
-from ophtimus_training.running.learning import Outcome, device_of, learn
+from ophtimus_training.running.forecast import predicted, refuse_without_gpu, shape_of
+from ophtimus_training.running.learning import Outcome, arguments_of, device_of, learn
 from ophtimus_training.running.material import checked, material
 from ophtimus_training.running.picture import PICTURE, draw
 from ophtimus_training.running.watching import LOG
 
 RECIPE = "recipe.json"
 _SCHEMA = 1
+_SKIPPED_SHOWN = 3
 
 
 def run(recipe: AnyRecipe, out: Path) -> Outcome:
@@ -42,47 +43,30 @@ def run(recipe: AnyRecipe, out: Path) -> Outcome:
     """
     if out.exists():
         raise UsageError(f"{out} exists already.", "Name a new folder with -o, or move the old one away.")
-    first = int(os.environ.get("RANK", "0")) == 0
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
+    _quiet()
+    say = _say if first() else _silent
     device = device_of()
+    if isinstance(recipe, OnBase):
+        refuse_without_gpu(recipe, device)
     train, heldout = examples.read_recipe(recipe, "train"), examples.read_recipe(recipe, "heldout")
     checked(recipe, train, heldout)
-    folder = bases.folder_of(recipe.base) if isinstance(recipe, OnBase) and recipe.base != bases.TINY else None
+    _say_skipped(train.skipped, say)
     part = out.with_name(f".{out.name}.part")
-    _begin(part, _record(recipe, train, heldout, folder))
-    say = _say if first else _silent
-    for sentence in train.skipped[:3]:
-        say(sentence)
-    if len(train.skipped) > 3:
-        say(f"… and {len(train.skipped) - 3} more rows that are left out; ophtimus-train audit lists them")
-    if isinstance(recipe, PretrainRecipe):
-        tokenizer = new_tokenizer(train.exchanges, recipe)
-        make: Callable[[], Any] = lambda: new_model(recipe, tokenizer)  # noqa: E731
-    else:
-        folder = folder or bases.tiny(train.exchanges, part)
-        tokenizer = bases.tokenizer_of(folder)
-        if isinstance(recipe, InstructRecipe) and not tokenizer.chat_template:
-            raise BaseCheckpointError(
-                f"the base in {folder} has no chat template: it is not an instruct model.",
-                'Name an instruct checkpoint with --set base=, or train on raw text (stage = "continue").',
-            )
-        make = lambda: bases.load(recipe, folder, device)  # noqa: E731
+    arguments = arguments_of(recipe, part / "work")
+    with arguments.main_process_first(local=False):  # the others find what the first one fetched and made
+        subject = _subject(recipe, train, heldout, part, device)
     # Rows first: what is wrong with them is said before minutes of loading.
-    rows = material(recipe, tokenizer, train, heldout, Collator(tokenizer.pad_token_id), say)
-    model = make()
+    rows = material(recipe, subject.tokenizer, train, heldout, Collator(subject.tokenizer.pad_token_id), say)
+    model = subject.make()
     if recipe.packing:
         kind = attention.choose(model, getattr(torch, recipe.precision), device)
-        rows = rows._replace(collator=kind(tokenizer.pad_token_id))
-    if device.type == "cuda" or int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        add_fused_lm_head(model)  # before peft wraps it
+        rows = rows._replace(collator=kind(rows.padding))
     if isinstance(recipe, OnBase) and recipe.method != "full":
-        base = str(out / "base") if recipe.base == bases.TINY else recipe.base
-        model = adapted(model, recipe, base)
-    outcome = learn(model, rows, recipe, part)
-    outcome.trainer.accelerator.wait_for_everyone()
-    _save(outcome, tokenizer, part, first)
-    if first:
+        model = adapted(model, recipe, str(out / "base") if recipe.base == TINY else recipe.base)
+    shape = shape_of(model.config)
+    outcome = learn(model, rows, recipe, arguments, part, lambda dealt: predicted(recipe, shape, dealt, device))
+    _save(outcome, subject.tokenizer, part)
+    if first():
         draw(part / LOG, part / PICTURE)
         shutil.rmtree(part / "work", ignore_errors=True)
         sync_folder(part)
@@ -90,6 +74,41 @@ def run(recipe: AnyRecipe, out: Path) -> Outcome:
         sync_folder(out.parent)
     outcome.trainer.accelerator.wait_for_everyone()
     return outcome
+
+
+class _Subject(NamedTuple):
+    """What is trained: its tokenizer, and what makes or loads the model."""
+
+    tokenizer: Any
+    make: Callable[[], Any]
+
+
+def _subject(recipe: AnyRecipe, train: Examples, heldout: Examples, part: Path, device: torch.device) -> _Subject:
+    """Begin the result's folder, and have the base in it or in the hub's cache."""
+    if isinstance(recipe, PretrainRecipe):
+        _begin(part, _record(recipe, train, heldout, None))
+        tokenizer = new_tokenizer(train.exchanges, recipe)
+        return _Subject(tokenizer, lambda: new_model(recipe, tokenizer))
+    if recipe.base == TINY:
+        _begin(part, _record(recipe, train, heldout, None))
+        folder = bases.tiny(train.exchanges, part)
+    else:
+        folder = bases.folder_of(recipe.base)
+        _begin(part, _record(recipe, train, heldout, folder))
+    return _Subject(bases.tokenizer_of(folder), lambda: bases.load(recipe, folder, device))
+
+
+def _quiet() -> None:
+    """Keep what libraries say to programmers, and their bars, off a person's terminal."""
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+
+
+def _say_skipped(skipped: list[str], say: Callable[[str], None]) -> None:
+    for sentence in skipped[:_SKIPPED_SHOWN]:
+        say(sentence)
+    if len(skipped) > _SKIPPED_SHOWN:
+        say(f"… and {len(skipped) - _SKIPPED_SHOWN} more rows are left out; ophtimus-train audit lists them")
 
 
 def _record(recipe: AnyRecipe, train: Examples, heldout: Examples, base: Path | None) -> dict[str, Any]:
@@ -135,20 +154,21 @@ def _begin(part: Path, record: dict[str, Any]) -> None:
         ) from error
 
 
-def _save(outcome: Outcome, tokenizer: Any, part: Path, first: bool) -> None:
+def _save(outcome: Outcome, tokenizer: Any, part: Path) -> None:
     """Write the adapter, or the whole model in 16 bits, and the tokenizer."""
     trainer = outcome.trainer
-    adapter = hasattr(trainer.model, "peft_config")
-    if trainer.args.world_size == 1:
-        model = trainer.model if adapter else trainer.model.to(torch.bfloat16)
-        model.save_pretrained(part)
-    else:
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    adapter = hasattr(model, "peft_config")
+    settings: dict[str, Any] = {"save_embedding_layers": False} if adapter else {}
+    if trainer.args.world_size > 1:
         weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)  # every process takes part
-        if first:
-            plain = trainer.accelerator.unwrap_model(trainer.model)
-            kept = weights if adapter else {name: one.to(torch.bfloat16) for name, one in weights.items()}
-            plain.save_pretrained(part, state_dict=kept)
-    if first:
+        settings["state_dict"] = (
+            weights if adapter else {name: one.to(torch.bfloat16) for name, one in weights.items()}
+        )
+    elif not adapter:
+        model = model.to(torch.bfloat16)
+    if first():
+        model.save_pretrained(part, **settings)
         tokenizer.save_pretrained(part)
 
 

@@ -9,8 +9,11 @@ from typing import Any, NamedTuple
 
 import torch
 from transformers import TrainingArguments
+from transformers.trainer_utils import IntervalStrategy
 
 from ophtimus_edge.errors import TrainingError
+from ophtimus_training.launching.ranks import processes
+from ophtimus_training.launching.strategies import strategy_settings
 from ophtimus_training.order import Order, PooledOrder, RandomOrder, Share, share
 from ophtimus_training.packing import LENGTHS, Windows
 from ophtimus_training.recipe import Recipe
@@ -95,9 +98,9 @@ def learn(
     model: Any,
     material: Material,
     recipe: Recipe,
+    arguments: TrainingArguments,
     out: Path,
-    predicted: int | None = None,
-    settings: dict[str, Any] | None = None,
+    predict: Callable[[Share], int] | None = None,
 ) -> Outcome:
     """Train, from the last sound checkpoint in ``out/work`` where there is one.
 
@@ -106,21 +109,22 @@ def learn(
 
     Args:
         model: a model, or one that peft has wrapped.
+        arguments: as :func:`arguments_of` made them.
         out: a folder for checkpoints and the log.
-        predicted: bytes at the peak, by ``plan``.
-        settings: more of transformers' TrainingArguments, such as a strategy over devices.
+        predict: bytes at the peak for a share of the rows, as ``plan`` has them.
 
     Raises:
         TrainingError: memory runs out with a single row at once.
     """
     torch.set_flush_denormal(True)  # the optimizer's moments of rare tokens fade to denormals, which are slow
-    arguments = _arguments(recipe, out / "work", bool(material.heldout), settings or {})
+    if recipe.evaluate_every and material.heldout:
+        arguments.eval_strategy = IntervalStrategy.STEPS
     dealt = shared(recipe, material.windows, arguments.world_size)
     began = time.monotonic()
     figures = speed(model, arguments.device, arguments.world_size)
     with Watching(out / LOG, figures, arguments.process_index == 0) as watching:
         while True:
-            trainer, longest = _trainer(model, material, recipe, arguments, dealt, watching, predicted)
+            trainer, longest = _trainer(model, material, recipe, arguments, dealt, watching, predict)
             try:
                 state = trainer.train()
                 break
@@ -145,11 +149,11 @@ def learn(
 
 def _trainer(
     model: Any, material: Material, recipe: Recipe, arguments: Any, dealt: Share, watching: Watching,
-    predicted: int | None,
+    predict: Callable[[Share], int] | None,
 ) -> tuple[RecipeTrainer, LongestFirst]:  # fmt: skip
     arguments.per_device_train_batch_size = dealt.at_once
     arguments.gradient_accumulation_steps = dealt.rounds
-    longest = LongestFirst(predicted, watching.say)
+    longest = LongestFirst(predict(dealt) if predict else None, watching.say)
     trainer = RecipeTrainer(
         recipe, material.windows.rows, _order(recipe, material.windows), dealt, material.padding,
         material.heldout, material.probes, model=model, args=arguments, data_collator=material.collator,
@@ -189,7 +193,15 @@ def _with_less(trainer: RecipeTrainer, dealt: Share, watching: Watching, said: s
     return less
 
 
-def _arguments(recipe: Recipe, work: Path, evaluated: bool, more: dict[str, Any]) -> TrainingArguments:
+def arguments_of(recipe: Recipe, work: Path) -> TrainingArguments:
+    """What transformers is told. Made before a model is loaded: a strategy also says how that is done.
+
+    Args:
+        work: a folder for checkpoints.
+
+    Raises:
+        RecipeError: the strategy cannot share out what the recipe trains.
+    """
     return TrainingArguments(
         output_dir=str(work),
         num_train_epochs=recipe.epochs,
@@ -202,19 +214,14 @@ def _arguments(recipe: Recipe, work: Path, evaluated: bool, more: dict[str, Any]
         bf16=recipe.precision == "bfloat16",
         use_cpu=not torch.cuda.is_available(),
         seed=recipe.seed,
-        gradient_checkpointing=recipe.checkpointing,
-        gradient_checkpointing_kwargs={"use_reentrant": False} if recipe.checkpointing else None,
         logging_steps=recipe.log_every,
         logging_nan_inf_filter=False,  # a loss that is no number is seen, not replaced
         save_strategy="steps" if recipe.save_every else "no",
         save_steps=recipe.save_every or 500,
         save_total_limit=recipe.keep,
-        eval_strategy="steps" if recipe.evaluate_every and evaluated else "no",
         eval_steps=recipe.evaluate_every or 500,
-        ddp_find_unused_parameters=False,
         remove_unused_columns=False,
         disable_tqdm=True,
         report_to="none",
-        **more,
+        **strategy_settings(recipe, processes()),
     )
-

@@ -40,11 +40,14 @@ class LongestFirst(TrainerCallback):  # type: ignore[misc]  # transformers has n
         if self.trainer.is_deepspeed_enabled:
             return  # its engine would take the batch for part of a step
         self.measured = tried(self.trainer)
-        place = "GPU memory" if args.device.type == "cuda" else "this process"
+        place = "tensors on the GPU" if args.device.type == "cuda" else "the whole process"
         line = f"longest batch: measured {self.measured / _GIB:.2f} GiB at the peak ({place})"
         if self._predicted is not None:
-            ratio = self._predicted / self.measured
-            line += f", predicted {self._predicted / _GIB:.2f} GiB ({ratio:.2f} of it)"
+            line += f", predicted {self._predicted / _GIB:.2f} GiB"
+            if args.device.type == "cuda":
+                line += f" ({self._predicted / self.measured:.2f} of it)"
+            else:
+                line += " for its tensors, without the libraries themselves"
         self._say(line)
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.utils.data import Dataset
 from transformers import Trainer
+from trl.trainer.utils import add_fused_lm_head
 
 from ophtimus_edge.errors import TrainingError
 from ophtimus_training.checkpoints.keeps import Keeps
@@ -71,8 +72,12 @@ class RecipeTrainer(Keeps, Trainer):  # type: ignore[misc]  # transformers has n
         self.in_optimizer = False  # while a step changes weights: what fails then leaves no whole step behind
         super().__init__(train_dataset=self.rows, eval_dataset=heldout or None, **settings)
         # Where one processor trains by itself, only what is learned goes through the output layer (a quarter of
-        # a small model's work). Elsewhere trl's fused output layer does that, or never holds all logits at once.
+        # a small model's work). Elsewhere trl's fused output layer does that, and never holds all logits at once.
         self._alone = self.args.device.type == "cpu" and self.args.world_size == 1
+        whole = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
+        if not self._alone and not getattr(whole, "has_fused_head", False):
+            add_fused_lm_head(whole)
+            whole.has_fused_head = True
 
     def create_optimizer(self, *given: Any, **settings: Any) -> Any:
         """The optimizer that the recipe names; AdamW is transformers' own.
