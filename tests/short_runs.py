@@ -55,7 +55,11 @@ def material_of(recipe: recipes.Recipe, rows: list[Row], heldout: list[Row] | No
 
 
 def trained(
-    folder: Path, *settings: str, model: Any = None, rows: list[Row] | None = None, heldout: list[Row] | None = None
+    folder: Path,
+    *settings: str,
+    model: Any = None,
+    rows: list[Row] | None = None,
+    heldout: list[Row] | None = None,
 ) -> Outcome:
     """Train the small model, or another one, on drawn rows."""
     recipe = small_recipe(*settings)

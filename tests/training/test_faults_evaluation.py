@@ -87,7 +87,9 @@ def test_letters_are_scored_of_the_question_that_they_were_asked_of(tiny: tuple[
     assert 0 < sum(alone) < len(alone)
     turned = list(reversed(made))
     assert [right_letters(logits, [probe], PADDING) for probe in made] == [int(one) for one in alone]
-    assert right_letters(logits, turned[:5], PADDING) + right_letters(logits, turned[5:], PADDING) == sum(alone)
+    assert right_letters(logits, turned[:5], PADDING) + right_letters(logits, turned[5:], PADDING) == sum(
+        alone
+    )
 
 
 def test_a_probe_ends_where_the_letter_stands_in_training(tiny: tuple[Any, Any]) -> None:
@@ -113,7 +115,9 @@ def test_evaluation_changes_nothing_of_what_is_learned(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     with_dropout = {"attention_dropout": 0.1}
     plain = trained(tmp_path / "a", model=small_model(**with_dropout))
-    seen = trained(tmp_path / "b", "evaluate_every=2", model=small_model(**with_dropout), heldout=drawn_rows(5, seed=9))
+    seen = trained(
+        tmp_path / "b", "evaluate_every=2", model=small_model(**with_dropout), heldout=drawn_rows(5, seed=9)
+    )
     assert logged(tmp_path / "a") == logged(tmp_path / "b")
     assert plain.evaluation == {}
     assert len(logged(tmp_path / "b", "heldout_loss")) == seen.steps // 2

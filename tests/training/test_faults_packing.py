@@ -57,9 +57,13 @@ def test_the_loss_of_packed_rows_is_that_of_the_same_rows_apart() -> None:
 
     def loss(batch: dict[str, Any]) -> tuple[float, int]:
         with torch.no_grad():
-            logits = model(input_ids=batch["input_ids"], position_ids=batch.get("position_ids")).logits[:, :-1]
+            logits = model(input_ids=batch["input_ids"], position_ids=batch.get("position_ids")).logits[
+                :, :-1
+            ]
         targets = batch["labels"][:, 1:]
-        total = torch.nn.functional.cross_entropy(logits[targets != IGNORED], targets[targets != IGNORED], reduction="sum")
+        total = torch.nn.functional.cross_entropy(
+            logits[targets != IGNORED], targets[targets != IGNORED], reduction="sum"
+        )
         return float(total), int((targets != IGNORED).sum())
 
     together = [loss(collate([window])) for window in windows.rows]
@@ -88,7 +92,9 @@ def test_a_device_on_which_packed_sequences_mix_is_refused(monkeypatch: pytest.M
 
 def test_an_attention_that_cannot_run_here_is_not_used() -> None:
     """The kernel for sequences of many lengths is CUDA's: here it says so, and is passed over."""
-    assert attention.mixing(small_model(), attention.VARLEN, FlatCollator, torch.bfloat16, CPU) == float("inf")
+    assert attention.mixing(small_model(), attention.VARLEN, FlatCollator, torch.bfloat16, CPU) == float(
+        "inf"
+    )
 
 
 def reference(query: Any, key: Any, value: Any, starts: Any, _: Any, longest: int, __: int, *, scale: float,
@@ -99,7 +105,9 @@ def reference(query: Any, key: Any, value: Any, starts: Any, _: Any, longest: in
     parts = []
     for start, stop in zip(starts.tolist(), starts.tolist()[1:], strict=False):
         rows = [one[start:stop].transpose(0, 1)[None] for one in (query, key, value)]
-        done = torch.nn.functional.scaled_dot_product_attention(*rows, is_causal=True, scale=scale, enable_gqa=enable_gqa)
+        done = torch.nn.functional.scaled_dot_product_attention(
+            *rows, is_causal=True, scale=scale, enable_gqa=enable_gqa
+        )
         parts.append(done[0].transpose(0, 1))
     return torch.cat(parts)
 

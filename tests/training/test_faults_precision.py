@@ -52,13 +52,21 @@ def test_adapters_cast_to_bfloat16(tiny_checkpoint: Path, method: str) -> None:
     assert set(trained_ones.values()) == {torch.float32}
     assert all("lora_" in name for name in trained_ones)
     assert any("magnitude" in name for name in trained_ones) == (method == "dora")
-    assert len({name.split(".")[-4 if "magnitude" not in name else -3] for name in trained_ones} & set(PROJECTIONS)) == 7
+    assert (
+        len(
+            {name.split(".")[-4 if "magnitude" not in name else -3] for name in trained_ones}
+            & set(PROJECTIONS)
+        )
+        == 7
+    )
     lower = recipe_of("precision=bfloat16", "adapter_precision=bfloat16")
     model = adapted(bases.load(lower, tiny_checkpoint, CPU), lower, "somewhere")
     assert {one.dtype for one in model.parameters() if one.requires_grad} == {torch.bfloat16}
 
 
-def test_qlora_holds_the_base_in_4_bits_and_its_adapter_in_float32(tiny_checkpoint: Path, tmp_path: Path) -> None:
+def test_qlora_holds_the_base_in_4_bits_and_its_adapter_in_float32(
+    tiny_checkpoint: Path, tmp_path: Path
+) -> None:
     recipe = recipe_of("precision=bfloat16", "method=qlora")
     model = bases.load(recipe, tiny_checkpoint, CPU)
     settings = model.config.quantization_config
@@ -73,7 +81,9 @@ def test_qlora_holds_the_base_in_4_bits_and_its_adapter_in_float32(tiny_checkpoi
     outcome = trained(tmp_path, "precision=bfloat16", "steps=3", model=model)
     # trl's SFTTrainer makes these bfloat16 by itself.
     assert {one.dtype for one in outcome.trainer.model.parameters() if one.requires_grad} == {torch.float32}
-    assert any(one.abs().sum() > 0 for name, one in outcome.trainer.model.named_parameters() if "lora_B" in name)
+    assert any(
+        one.abs().sum() > 0 for name, one in outcome.trainer.model.named_parameters() if "lora_B" in name
+    )
     assert torch.equal(matrix, before)
 
 
@@ -84,7 +94,8 @@ def test_bitsandbytes_is_imported_for_qlora_alone(tiny_checkpoint: Path) -> None
     code = (
         "import sys, torch; from pathlib import Path; from ophtimus_training import recipe as r;"
         "from ophtimus_training.running import bases, job, adapters;"
-        f"recipe = r.load('demo-instruct'); model = bases.load(recipe, Path({str(tiny_checkpoint)!r}), torch.device('cpu'));"
+        "recipe, device = r.load('demo-instruct'), torch.device('cpu');"
+        f"model = bases.load(recipe, Path({str(tiny_checkpoint)!r}), device);"
         "adapters.adapted(model, recipe, 'x'); print('bitsandbytes' in sys.modules)"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -92,7 +103,7 @@ def test_bitsandbytes_is_imported_for_qlora_alone(tiny_checkpoint: Path) -> None
 
 
 def test_deepspeed_with_a_device_map(tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The published script had both: only a base in 4 bits is placed by transformers, whole, on this process's device."""
+    """The published script had both: only a base in 4 bits is placed by transformers, on this process's device."""
     given: list[dict[str, Any]] = []
     real = AutoModelForCausalLM.from_pretrained
 
@@ -132,8 +143,10 @@ def test_a_recipe_that_needs_a_gpu_is_refused_without_one(tiny_checkpoint: Path,
 
 
 def test_new_tokens_that_crash_or_save_whole_embeddings(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    """Nothing here adds a token: no recipe can ask for it, no embedding is trained beside an adapter or saved with it."""
-    keys = {key for kind in (recipes.InstructRecipe, recipes.ContinueRecipe) for key in kind.__struct_fields__}
+    """Nothing here adds a token: no recipe can ask for it, and no embedding is trained or saved with an adapter."""
+    keys = {
+        key for kind in (recipes.InstructRecipe, recipes.ContinueRecipe) for key in kind.__struct_fields__
+    }
     assert not {key for key in keys if "token" in key or "modules" in key}
     source = inspect.getsource(bases) + inspect.getsource(adapted)
     assert "resize_token_embeddings" not in source
@@ -162,7 +175,9 @@ def test_a_base_that_cannot_be_trained_on_is_said(tiny_checkpoint: Path, tmp_pat
         bases.folder_of(str(tmp_path / "nowhere"))
     folder = copied(tiny_checkpoint, tmp_path / "quantized")
     config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"quantization_config": {"quant_method": "gptq"}}))
+    (folder / "config.json").write_text(
+        json.dumps(config | {"quantization_config": {"quant_method": "gptq"}})
+    )
     with pytest.raises(BaseCheckpointError, match=r"quantized \(gptq\)"):
         bases.folder_of(str(folder))
     (folder / "config.json").write_text("{")

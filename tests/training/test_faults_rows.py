@@ -135,7 +135,9 @@ def test_every_token_of_a_text_is_learned_once_and_none_of_the_next_from_it(toke
     end, begin = tokenizer.convert_tokens_to_ids("<|end_of_text|>"), tokenizer.bos_token_id
     whole = [[begin, *tokenizer(text, add_special_tokens=False)["input_ids"], end] for text in documents]
     # What is predicted, in order: all but each text's first token.
-    assert [token for row in rows for token in row["labels"][1:]] == [token for text in whole for token in text[1:]]
+    assert [token for row in rows for token in row["labels"][1:]] == [
+        token for text in whole for token in text[1:]
+    ]
     assert all(row["labels"] == row["input_ids"] for row in rows)
 
 
@@ -157,7 +159,9 @@ def test_packing_keeps_every_row_whole_and_once(tokenizer: Any) -> None:
     for window in windows.rows:
         start = 0
         for length in window[LENGTHS]:
-            found.append((window["input_ids"][start : start + length], window["labels"][start : start + length]))
+            found.append(
+                (window["input_ids"][start : start + length], window["labels"][start : start + length])
+            )
             start += length
         assert start == len(window["input_ids"]) <= 200
     assert sorted(found) == sorted((row["input_ids"], row["labels"]) for row in rows)

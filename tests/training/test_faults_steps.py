@@ -62,7 +62,9 @@ def test_packed_steps_hold_as_many_sequences_as_the_recipe_says() -> None:
 def test_accumulation_that_changes_the_loss(tmp_path: Path, packing: str) -> None:
     """transformers #35203: a mean of means, where rows teach unequal numbers of tokens, is another loss."""
     found = []
-    for number, settings in enumerate([("batch=8", "accumulation=1"), ("batch=2", "accumulation=4"), ("batch=1", "accumulation=8")]):
+    for number, settings in enumerate(
+        [("batch=8", "accumulation=1"), ("batch=2", "accumulation=4"), ("batch=1", "accumulation=8")]
+    ):
         folder = tmp_path / str(number)
         folder.mkdir()
         # One order for all: rows that are not packed are put in order by what is worked on at once.
@@ -115,7 +117,9 @@ def test_too_little_memory_changes_what_is_worked_on_at_once_and_nothing_else(
     assert tight.share == Share(8, 2, 4, 1)
     assert free.steps == tight.steps
     assert logged(tmp_path / "tight") == pytest.approx(logged(tmp_path / "free"), rel=1e-4)
-    torch.testing.assert_close(weights_of(tight.trainer.model), weights_of(free.trainer.model), rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(
+        weights_of(tight.trainer.model), weights_of(free.trainer.model), rtol=1e-3, atol=1e-4
+    )
     assert "4 rows at once, 2 times a step, instead of 8" in capfd.readouterr().err
 
 
@@ -144,7 +148,9 @@ def test_another_error_is_not_taken_for_a_lack_of_memory(tmp_path: Path) -> None
         trained(tmp_path, model=model)
 
 
-def test_trying_the_longest_batch_first_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trying_the_longest_batch_first_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from ophtimus_training.running import memory
 
     (tmp_path / "a").mkdir()

@@ -17,11 +17,14 @@ from ophtimus_training.cli import main
 from ophtimus_training.running.figures import Speed, Tally, speed
 from ophtimus_training.running.picture import draw, losses
 
-QUESTIONS = [{"question": f"What is number {at}?", "answer": f"It is {at}, {'and ' * (at % 5)}no more."} for at in range(30)]
+QUESTIONS = [
+    {"question": f"What is number {at}?", "answer": f"It is {at}, {'and ' * (at % 5)}no more."}
+    for at in range(30)
+]
 HELD_OUT = [{"question": f"What was number {at}?", "answer": f"It was {at}."} for at in range(4)]
 CHOICES = [
-    {"question": f"Which is number {at}?", "option_a": "one", "option_b": "two", "option_c": "three", "option_d": "four",
-     "option_e": "", "explanation": "", "answer": ("one", "two")[at % 2]} for at in range(4)
+    {"question": f"Which is number {at}?", "option_a": "one", "option_b": "two", "option_c": "three",
+     "option_d": "four", "option_e": "", "explanation": "", "answer": ("one", "two")[at % 2]} for at in range(4)
 ]  # fmt: skip
 QUICK = ["--set", "steps=3", "--set", "log_every=1", "--set", "batch=4", "--set", "accumulation=1"]
 
@@ -34,7 +37,10 @@ def lines(path: Path, rows: list[dict[str, Any]]) -> Path:
 @pytest.fixture
 def questions(tmp_path: Path) -> list[str]:
     """Settings that name a file of questions and one of held-out ones."""
-    train, heldout = lines(tmp_path / "train.jsonl", QUESTIONS), lines(tmp_path / "heldout.jsonl", [*HELD_OUT, *CHOICES])
+    train, heldout = (
+        lines(tmp_path / "train.jsonl", QUESTIONS),
+        lines(tmp_path / "heldout.jsonl", [*HELD_OUT, *CHOICES]),
+    )
     return ["--set", f"data={train}", "--set", f"evaluation={heldout}"]
 
 
@@ -51,7 +57,8 @@ def test_a_smoke_run_leaves_all_that_it_promises(
         assert words in said.err, words
     assert not list(tmp_path.glob(".*"))
     assert {path.name for path in out.iterdir()} >= {
-        "adapter_config.json", "adapter_model.safetensors", "tokenizer.json", "log.jsonl", "loss.svg", "recipe.json", "base",
+        "adapter_config.json", "adapter_model.safetensors", "tokenizer.json", "log.jsonl", "loss.svg", "recipe.json",
+        "base", "README.md", "provenance.json",
     }  # fmt: skip
     record = json.loads((out / "recipe.json").read_text())
     assert record["recipe"]["steps"] == 3
@@ -67,7 +74,9 @@ def test_a_smoke_run_leaves_all_that_it_promises(
             assert row["flops_utilisation"] is None
         else:
             assert row["letters"]["low"] <= row["letters"]["value"] <= row["letters"]["high"]
-    assert json.loads((out / "adapter_config.json").read_text())["base_model_name_or_path"] == str(out / "base")
+    assert json.loads((out / "adapter_config.json").read_text())["base_model_name_or_path"] == str(
+        out / "base"
+    )
     base = AutoModelForCausalLM.from_pretrained(out / "base", dtype=torch.float32)
     ids = torch.tensor([AutoTokenizer.from_pretrained(out)("What is it?")["input_ids"]])
     plain = base(ids).logits
@@ -76,9 +85,15 @@ def test_a_smoke_run_leaves_all_that_it_promises(
 
 
 def test_continued_pretraining_learns_texts_packed_and_windows(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    texts = lines(tmp_path / "texts.jsonl", [{"text": f"The eye of animal {at} sees. " * (1 + at % 7)} for at in range(40)])
+    texts = lines(
+        tmp_path / "texts.jsonl",
+        [{"text": f"The eye of animal {at} sees. " * (1 + at % 7)} for at in range(40)],
+    )
     begin = AutoTokenizer.from_pretrained(tiny_checkpoint).bos_token_id
-    ids = lines(tmp_path / "ids.jsonl", [{"input_ids": [begin, *range(20, 50), begin, *range(50, 83)]} for _ in range(4)])
+    ids = lines(
+        tmp_path / "ids.jsonl",
+        [{"input_ids": [begin, *range(20, 50), begin, *range(50, 83)]} for _ in range(4)],
+    )
     recipe = tmp_path / "mine.toml"
     recipe.write_text(
         f'stage = "continue"\nbase = "{tiny_checkpoint}"\ndata = ["{texts}", "{ids}"]\nmethod = "full"\nepochs = 1\n'
@@ -105,7 +120,9 @@ def test_a_run_that_was_left_is_taken_up_and_another_one_is_refused(
     # What a kill behind the second step leaves: everything is begun again but what the checkpoint has.
     part = tmp_path / ".gone-on.part"
     stopped = subprocess.Popen(
-        [str(BIN / "ophtimus-train"), *command, "-o", str(tmp_path / "gone-on")], cwd=ROOT, stderr=subprocess.DEVNULL
+        [str(BIN / "ophtimus-train"), *command, "-o", str(tmp_path / "gone-on")],
+        cwd=ROOT,
+        stderr=subprocess.DEVNULL,
     )
     while not (part / "work" / "checkpoint-2").exists() and stopped.poll() is None:
         pass
@@ -118,7 +135,9 @@ def test_a_run_that_was_left_is_taken_up_and_another_one_is_refused(
     assert not part.exists()
     whole, gone_on = (tmp_path / name / "adapter_model.safetensors" for name in ("whole", "gone-on"))
     assert whole.read_bytes() == gone_on.read_bytes()
-    assert [json.loads(line)["step"] for line in (tmp_path / "gone-on" / "log.jsonl").read_text().splitlines()] == [1, 2, 3, 3]
+    assert [
+        json.loads(line)["step"] for line in (tmp_path / "gone-on" / "log.jsonl").read_text().splitlines()
+    ] == [1, 2, 3, 3]
 
 
 @pytest.mark.parametrize(
@@ -180,7 +199,12 @@ def test_help_is_fast_and_names_the_recipes() -> None:
 
 def test_what_is_measured_is_what_was_worked_on() -> None:
     tally = Tally(padding=0)
-    tally.add({"input_ids": torch.tensor([[5, 6, 7], [8, 9, 0]]), "labels": torch.tensor([[-100, 6, 7], [-100, -100, -100]])})
+    tally.add(
+        {
+            "input_ids": torch.tensor([[5, 6, 7], [8, 9, 0]]),
+            "labels": torch.tensor([[-100, 6, 7], [-100, -100, -100]]),
+        }
+    )
     found = tally.read(lambda counts: counts)
     assert found["tokens"] == 5
     assert found["supervised_share"] == 2 / 5
@@ -216,7 +240,7 @@ def test_the_picture_has_the_losses_and_stands_alone(tmp_path: Path) -> None:
     lines(log, [*rows, {"step": 9, "loss": float("nan")}])
     assert losses(log) == ([(step, 3.0 / step) for step in range(1, 9)], [(8, 1.5)])
     draw(log, out)
-    root = ElementTree.parse(out).getroot()
+    root = ElementTree.fromstring(out.read_text())  # noqa: S314  # what was just drawn
     (line, _) = root.iter("{http://www.w3.org/2000/svg}polyline")
     assert len(line.attrib["points"].split()) == 8
     heights = [float(point.split(",")[1]) for point in line.attrib["points"].split()]
@@ -248,4 +272,6 @@ def test_both_ways_to_the_loss_agree(tmp_path: Path, monkeypatch: pytest.MonkeyP
     fused = trained(tmp_path / "fused", model=model, rows=rows, heldout=heldout)
     assert logged(tmp_path / "fused") == pytest.approx(logged(tmp_path / "alone"), rel=1e-4)
     assert fused.evaluation["eval_loss"] == pytest.approx(alone.evaluation["eval_loss"], rel=1e-4)
-    torch.testing.assert_close(weights_of(fused.trainer.model), weights_of(alone.trainer.model), rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(
+        weights_of(fused.trainer.model), weights_of(alone.trainer.model), rtol=1e-3, atol=1e-4
+    )
