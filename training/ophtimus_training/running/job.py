@@ -16,6 +16,7 @@ from ophtimus_edge.locations import staged, sync_folder
 from ophtimus_training import examples
 from ophtimus_training.card import CardFacts, write_card
 from ophtimus_training.examples import Examples
+from ophtimus_training.checkpoints.sound import checkpoints
 from ophtimus_training.launching.ranks import first
 from ophtimus_training.packing import Collator
 from ophtimus_training.pretrain import new_model, new_tokenizer
@@ -138,20 +139,21 @@ def _begin(part: Path, record: dict[str, Any]) -> None:
     """Have a folder to work in: the one that the same run left, or a new one.
 
     Raises:
-        UsageError: another run left one there.
+        UsageError: another run left a checkpoint there, or nothing can be written there.
     """
     path = part / RECIPE
-    if path.is_file():
-        try:
-            left = json.loads(path.read_text("utf-8"))
-        except ValueError:
-            left = None
-        if left != record:
-            raise UsageError(
-                f"{part} holds a run that was begun with another recipe or other data.",
-                "Go on with those, name another folder with -o, or remove that one.",
-            )
+    try:
+        left = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        left = None
+    if left == record:
         return
+    if checkpoints(part / "work"):
+        raise UsageError(
+            f"{part} holds a run that was begun with another recipe or other data.",
+            "Go on with those, name another folder with -o, or remove that one.",
+        )
+    shutil.rmtree(part, ignore_errors=True)  # a run that ended before it had anything to keep
     try:
         part.mkdir(parents=True, exist_ok=True)
         with staged(path) as beside:
