@@ -15,8 +15,8 @@ from ophtimus_edge.errors import UsageError
 from ophtimus_edge.locations import staged, sync_folder
 from ophtimus_training import examples
 from ophtimus_training.card import CardFacts, write_card
-from ophtimus_training.examples import Examples
 from ophtimus_training.checkpoints.sound import checkpoints
+from ophtimus_training.examples import Examples
 from ophtimus_training.launching.ranks import first
 from ophtimus_training.packing import Collator
 from ophtimus_training.pretrain import new_model, new_tokenizer

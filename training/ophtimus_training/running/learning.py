@@ -223,5 +223,5 @@ def arguments_of(recipe: Recipe, work: Path) -> TrainingArguments:
         remove_unused_columns=False,
         disable_tqdm=True,
         report_to="none",
-        **strategy_settings(recipe, processes()),
+        **strategy_settings(recipe, processes(), torch.cuda.is_available()),
     )
