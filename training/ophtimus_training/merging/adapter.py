@@ -61,7 +61,9 @@ class Adapter:
                 f"the adapter in {folder} cannot be read: {what}.", "Save it again as safetensors."
             ) from None
         except (OSError, SafetensorError) as error:
-            raise AdapterError(f"{folder / WEIGHTS} is damaged: {error}.", "Copy the adapter again.") from error
+            raise AdapterError(
+                f"{folder / WEIGHTS} is damaged: {error}.", "Copy the adapter again."
+            ) from error
         # peft rounds B · A to the adapter's own type where that has 16 bits: in float32 it does not.
         self.tensors = {name: tensor.float() for name, tensor in stored.items()}
         self._check_numbers()
@@ -92,9 +94,14 @@ class Adapter:
         for name, tensor in self.tensors.items():
             if not torch.isfinite(tensor).all():
                 raise AdapterError(
-                    f"the adapter's {name} holds NaN or infinity.", "Use an earlier checkpoint of the training."
+                    f"the adapter's {name} holds NaN or infinity.",
+                    "Use an earlier checkpoint of the training.",
                 )
-        halves = [tensor for name, tensor in self.tensors.items() if ".lora_B." in name or "lora_embedding_B" in name]
+        halves = [
+            tensor
+            for name, tensor in self.tensors.items()
+            if ".lora_B." in name or "lora_embedding_B" in name
+        ]
         others = [name for name in self.tensors if "lora_" not in name or "magnitude" in name]
         if not others and not any(bool(tensor.any()) for tensor in halves):
             raise AdapterError("every B of the adapter is zero: it does nothing.", "Name a trained adapter.")
@@ -143,7 +150,9 @@ def _said(folder: Path) -> dict[str, Any]:
             continue
         if key == "fan_in_fan_out" or (key in defaults and value == defaults[key]):
             continue
-        raise AdapterError(f"the adapter sets {key}={json.dumps(value)[:80]}, which is not merged here.", DIRECTLY)
+        raise AdapterError(
+            f"the adapter sets {key}={json.dumps(value)[:80]}, which is not merged here.", DIRECTLY
+        )
     alpha = said.get("lora_alpha")
     if not isinstance(alpha, int | float) or not math.isfinite(alpha) or alpha == 0:
         raise AdapterError(f"the adapter's lora_alpha is {alpha!r}.", "Train it with another alpha.")

@@ -24,8 +24,8 @@ _MOMENT_BLOCK = 256
 # Taken, not measured: what CUDA itself and its libraries hold on a card, cuBLAS's workspace on Hopper, and the
 # share of what comes and goes that lies between pieces in use.
 _CONTEXT, _CUBLAS, _FRAGMENTED = 600 << 20, 64 << 20, 0.05
-# What DeepSpeed and FSDP2 gather or reduce at once: launching's settings, in numbers.
-_BUCKET = 200_000_000
+# Numbers that ZeRO-2 gathers at once behind a step: ``allgather_bucket_size`` of launching.strategies.
+_GATHERED = 500_000_000
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,13 +192,16 @@ def _logits(shape: ModelShape, kind: kept.Kind, supervised: int, gpu: bool) -> i
 
 
 def _gathered(recipe: AnyRecipe, shape: ModelShape, strategy: str) -> int:
+    """What is here of other devices' weights, and buckets of gradients: two of hidden², as transformers sets them."""
     if strategy == "ddp":
         return 0
     width = 2 if recipe.precision == "bfloat16" else 4
-    if strategy == "fsdp2":  # this layer and the next, and what belongs to no layer
-        tables = shape.table * (1 if shape.tied else 2)
-        return width * (2 * (shape.layer_matrices + 2 * shape.hidden) + tables)
-    return 2 * width * min(_BUCKET, shape.parameters)
+    buckets = 2 * shape.hidden**2
+    if strategy == "zero2":
+        return width * (buckets + min(_GATHERED, trainable_parameters(recipe, shape)))
+    # This layer and the next, and what belongs to no layer.
+    tables = shape.table * (1 if shape.tied else 2)
+    return width * (buckets + 2 * (shape.layer_matrices + 2 * shape.hidden) + tables)
 
 
 def _workspace(recipe: AnyRecipe, shape: ModelShape, gpu: bool) -> int:

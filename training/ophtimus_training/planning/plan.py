@@ -60,9 +60,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return not self.device_bytes or self.peak_bytes <= self.device_bytes
 
 
-def predict(
-    recipe: AnyRecipe, shape: ModelShape, devices: Devices, load: Workload | None = None
-) -> Plan:
+def predict(recipe: AnyRecipe, shape: ModelShape, devices: Devices, load: Workload | None = None) -> Plan:
     """What a recipe takes.
 
     Args:
@@ -140,7 +138,9 @@ def _smaller(plan: Plan, recipe: AnyRecipe) -> str:
         if recipe.optimizer == "adamw" and memory.moments > memory.activations:
             ways.append("--set optimizer=adamw_8bit")
         shared = recipe.strategy if recipe.strategy != "ddp" else "fsdp2"
-        ways.append(f"more GPUs that share the weights (--set strategy={shared} and --gpus {2 * plan.devices})")
+        ways.append(
+            f"more GPUs that share the weights (--set strategy={shared} and --gpus {2 * plan.devices})"
+        )
         ways.append("an adapter alone (--set method=qlora)")
     if not ways:
         ways.append("a shorter length, or a smaller base")

@@ -14,6 +14,7 @@ from transformers.utils import logging as transformers_logging
 from ophtimus_edge.errors import UsageError
 from ophtimus_edge.locations import staged, sync_folder
 from ophtimus_training import examples
+from ophtimus_training.card import CardFacts, write_card
 from ophtimus_training.examples import Examples
 from ophtimus_training.launching.ranks import first
 from ophtimus_training.packing import Collator
@@ -68,6 +69,8 @@ def run(recipe: AnyRecipe, out: Path) -> Outcome:
     _save(outcome, subject.tokenizer, part)
     if first():
         draw(part / LOG, part / PICTURE)
+        for sentence in write_card(part, _facts(recipe, out.name, subject.folder, train, heldout, outcome)):
+            say(sentence)
         shutil.rmtree(part / "work", ignore_errors=True)
         sync_folder(part)
         part.rename(out)
@@ -77,10 +80,15 @@ def run(recipe: AnyRecipe, out: Path) -> Outcome:
 
 
 class _Subject(NamedTuple):
-    """What is trained: its tokenizer, and what makes or loads the model."""
+    """What is trained: its tokenizer, what makes or loads the model, and where its base lies.
+
+    Attributes:
+        folder: None for a model from random weights.
+    """
 
     tokenizer: Any
     make: Callable[[], Any]
+    folder: Path | None = None
 
 
 def _subject(recipe: AnyRecipe, train: Examples, heldout: Examples, part: Path, device: torch.device) -> _Subject:
@@ -95,7 +103,33 @@ def _subject(recipe: AnyRecipe, train: Examples, heldout: Examples, part: Path, 
     else:
         folder = bases.folder_of(recipe.base)
         _begin(part, _record(recipe, train, heldout, folder))
-    return _Subject(bases.tokenizer_of(folder), lambda: bases.load(recipe, folder, device))
+    own = None if recipe.base == TINY else folder
+    return _Subject(bases.tokenizer_of(folder), lambda: bases.load(recipe, folder, device), own)
+
+
+def _facts(
+    recipe: AnyRecipe, name: str, base: Path | None, train: Examples, heldout: Examples, outcome: Outcome
+) -> CardFacts:
+    """What the card tells of this run."""
+    adapter = isinstance(recipe, OnBase) and recipe.method != "full"
+    left_out = len(train.skipped)
+    notes = [f"{left_out} rows of the data were left out: see ophtimus-train audit."] if left_out else []
+    return CardFacts(
+        name=name,
+        kind="adapter" if adapter else "checkpoint",
+        base=recipe.base if isinstance(recipe, OnBase) and base else "",
+        base_folder=base,
+        recipe=msgspec.to_builtins(recipe),
+        data=train.files,
+        evaluation_data=heldout.files,
+        results={
+            "steps": outcome.steps,
+            "loss": outcome.loss,
+            "minutes": outcome.seconds / 60,
+            **outcome.evaluation,
+        },
+        notes=notes,
+    )
 
 
 def _quiet() -> None:
