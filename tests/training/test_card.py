@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -109,8 +110,6 @@ def test_a_conversion_names_the_record_of_its_training(tiny_checkpoint: Path, tm
 def test_a_model_folder_without_the_field_is_read_and_a_path_in_it_refused(
     tiny_model: Path, tmp_path: Path
 ) -> None:
-    import shutil
-
     folder = tmp_path / "old"
     shutil.copytree(tiny_model, folder)
     old = json.loads((folder / "model.json").read_bytes())

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
+from peft.utils import ModulesToSaveWrapper
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
@@ -88,7 +89,19 @@ class Adapter:
             name = (told.unexpected_keys or lacking)[0]
             what = "has no place in the base" if told.unexpected_keys else "is missing in the adapter"
             raise AdapterError(f"the adapter does not fit the base: {name} {what}.", _OTHER_BASE)
+        self._check_copies(wrapped, base)
         return wrapped.eval()
+
+    def _check_copies(self, wrapped: PeftModel, base: Checkpoint) -> None:
+        """peft may save a base's embeddings with an adapter: they must be this base's."""
+        inner = wrapped.get_base_model()
+        saved = {path for path, module in inner.named_modules() if isinstance(module, ModulesToSaveWrapper)}
+        for key, tensor in self.tensors.items():
+            name = key.removeprefix("base_model.model.").replace(".base_layer.", ".")
+            if "lora_" in name or name.removesuffix(".weight") in saved:
+                continue
+            if not torch.equal(tensor, base.tensor(name).float()):
+                raise AdapterError(f"the adapter holds another {name} than the base.", _OTHER_BASE)
 
     def _check_numbers(self) -> None:
         for name, tensor in self.tensors.items():
@@ -109,7 +122,7 @@ class Adapter:
 
 def hollow(base: Checkpoint) -> LlamaForCausalLM:
     """A Llama of a checkpoint's shape whose weights are one zero each, seen as often as the shape has places."""
-    config = LlamaConfig(**{key: value for key, value in base.config.items() if key != "architectures"})
+    config = LlamaConfig.from_dict(dict(base.config))
     config._attn_implementation = "sdpa"
     config.tie_word_embeddings = False  # each is filled by itself; what is written decides whether they part
     with torch.device("meta"):

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ophtimus_edge.errors import BaseCheckpointError, MergeGateError, UsageError
+from ophtimus_edge.errors import AdapterError, BaseCheckpointError, MergeGateError, UsageError
 from ophtimus_edge.locations import staged, sync_folder
 from ophtimus_training.card import CardFacts, write_card
 from ophtimus_training.examples.hub import is_hub_id
@@ -83,7 +83,7 @@ def merge(folder: Path, out: Path, base: str, say: Callable[[str], None], show: 
         out.parent.mkdir(parents=True, exist_ok=True)
         part.rename(out)
         sync_folder(out.parent)
-    except MergeGateError:
+    except (AdapterError, BaseCheckpointError, MergeGateError):
         shutil.rmtree(part, ignore_errors=True)
         raise
     except OSError as error:
