@@ -10,8 +10,8 @@ same for every side. A side is a process of its own, so that each begins with an
 - plain: trl's SFTTrainer with the published settings (QLoRA, batch 8 × 8, 2,048 tokens, dropout, unpacked)
 
 Speed is tokens that are no padding, a second, from the second line of the log on (of plain: from the second step).
-Needs bitsandbytes and 40 GB of disk. --smallest runs the same code with a tiny shape, on a processor too: it shows that the
-benchmark works, its figures say nothing.
+Needs bitsandbytes and 40 GB of disk. --smallest runs the same code with a tiny shape, on a processor too: it shows
+that the benchmark works, its figures say nothing.
 """
 
 import argparse

@@ -70,7 +70,7 @@ class Adapter:
         self._check_numbers()
 
     def on(self, base: Checkpoint) -> PeftModel:
-        """peft's model of a base and this adapter, the base's weights one zero each, whatever their shape.
+        """Peft's model of a base and this adapter, the base's weights one zero each, whatever their shape.
 
         Raises:
             AdapterError: the adapter does not fit the base.
@@ -93,7 +93,7 @@ class Adapter:
         return wrapped.eval()
 
     def _check_copies(self, wrapped: PeftModel, base: Checkpoint) -> None:
-        """peft may save a base's embeddings with an adapter: they must be this base's."""
+        """Peft may save a base's embeddings with an adapter: they must be this base's."""
         inner = wrapped.get_base_model()
         saved = {path for path, module in inner.named_modules() if isinstance(module, ModulesToSaveWrapper)}
         for key, tensor in self.tensors.items():

@@ -8,6 +8,7 @@ differs from the adapter on its base about as much; a wrong scale or a layer lef
 import math
 from collections.abc import Callable
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -59,8 +60,8 @@ class Finding(NamedTuple):
             said += ". The adapter does less than rounding does: the merged model is the base"
         if self.four_bits is not None:
             said += (
-                f". The adapter was trained over the base in 4 bits: from what it was there, the merged model differs "
-                f"by {self.four_bits:.2%}"
+                ". The adapter was trained over the base in 4 bits: from what it was there, the merged model "
+                f"differs by {self.four_bits:.2%}"
             )
         return said
 
@@ -121,7 +122,7 @@ def compare(
     if not math.isfinite(found.merged) or found.merged > BAR * found.rounding:
         raise MergeGateError(
             f"the merge is wrong: {found.words}. At most {BAR:g} times what rounding does is let through.",
-            "Nothing was written. Report it with adapter_config.json; ophtimus-convert --adapter merges in another way.",
+            "Nothing was written. Report it with adapter_config.json; ophtimus-convert --adapter merges by itself.",
         )
     return found
 
