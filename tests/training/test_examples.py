@@ -53,6 +53,10 @@ FORMS: dict[str, tuple[dict[str, object], Exchange | str]] = {
     "MCQA-v3": (dict(MCQ), MCQ_EXCHANGE),
     "evaluation set": ({**MCQ, "answer": "B", "answer_text": "Endothelium"}, MCQ_EXCHANGE),
     "EQA-v3": (dict(ESSAY), Exchange("What is a cataract?", "A clouding of the lens.")),
+    "MedQuAD": (
+        {"qtype": "information", "Question": "What is a cataract?", "Answer": "A clouding of the lens."},
+        Exchange("What is a cataract?", "A clouding of the lens."),
+    ),
     "reasoning": (
         {"question": "What is a cataract?", "chain_response": "<think>The lens.</think>It clouds."},
         Exchange("What is a cataract?", "<think>The lens.</think>It clouds."),
