@@ -230,3 +230,7 @@ class TrainingStoppedError(OphtimusError):
     def __init__(self, message: str, hint: str, exit_code: int) -> None:
         super().__init__(message, hint)
         self.exit_code = exit_code
+
+
+class MergeGateError(OphtimusError):
+    """A merged checkpoint does not compute what the adapter on its base computes; it does not appear."""

@@ -3,7 +3,7 @@
 import argparse
 
 from ophtimus_edge.cli.failures import reported
-from ophtimus_training.cli import audit, plan, prepare, run
+from ophtimus_training.cli import audit, merge, plan, prepare, run
 from ophtimus_training.cli.verbs import Verb
 from ophtimus_training.launching.ranks import first_speaks
 
@@ -12,6 +12,7 @@ _VERBS: dict[str, Verb] = {
     "audit": audit,
     "plan": plan,
     "run": run,
+    "merge": merge,
 }
 
 
