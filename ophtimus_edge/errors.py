@@ -208,6 +208,10 @@ class DeviceError(OphtimusError):
     """A training does not fit what it is to run on: too little memory, or no GPU where one is needed."""
 
 
+class AuditFailedError(TrainingDataError):
+    """Data would be trained on in a way that nobody means: without an end, without a mask, twice begun, cut."""
+
+
 class DataHubError(TrainingDataError):
     """A data set cannot be had from the hub, or from the copy of it that the hub's cache holds."""
 

@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from accelerate import DistributedType, PartialState
 from datasets import Dataset
 from peft import LoraConfig, get_peft_model
+from torch.distributed.tensor import DTensor
 from transformers import LlamaConfig, LlamaForCausalLM, TrainerCallback, TrainingArguments
+from trl.trainer.utils import add_fused_lm_head
 
 from ophtimus_edge.errors import TrainingStoppedError
 from ophtimus_training import recipe as recipes
@@ -35,11 +38,13 @@ class Result(NamedTuple):
         losses: of each step.
         weights: that were trained, whole, by name.
         files: in its folder of checkpoints at the end.
+        shared_out: whether a process held a share of the weights only.
     """
 
     losses: list[float]
     weights: dict[str, list[float]]
     files: list[str]
+    shared_out: bool
 
 
 class _StopOne(TrainerCallback):  # type: ignore[misc]
@@ -67,6 +72,8 @@ def model_of(kind: str) -> Any:
             attn_implementation="sdpa",
         )
     )
+    if processes() > 1:
+        add_fused_lm_head(model)  # as a run does
     if kind == "lora":
         adapter = LoraConfig(r=2, target_modules=["q_proj", "up_proj"], task_type="CAUSAL_LM")
         model = get_peft_model(model, adapter)
@@ -104,9 +111,14 @@ def run(work: Path, kind: str, strategy: str, stopped: bool = False) -> Result:
         report_to="none",
         disable_tqdm=True,
         remove_unused_columns=False,
-        **strategy_settings(recipe, processes()),
+        **strategy_settings(recipe, processes(), gpu=True),
     )
-    rows = Dataset.from_list([{"input_ids": row, "labels": label} for row, label in zip(ids, labels, strict=True)])
+    if strategy == "fsdp2" and processes() > 1:
+        # torch shares out over processors too, and accelerate over GPUs only: it is told that these are some.
+        PartialState._shared_state["distributed_type"] = DistributedType.MULTI_GPU
+    rows = Dataset.from_list(
+        [{"input_ids": row, "labels": label} for row, label in zip(ids, labels, strict=True)]
+    )
     trainer = RecipeTrainer(
         recipe, rows, PooledOrder(lengths, recipe.batch, recipe.seed), dealt, 0, [], [],
         model=model_of(kind), args=arguments, data_collator=Collator(0), callbacks=[_StopOne()] if stopped else None,
@@ -114,7 +126,8 @@ def run(work: Path, kind: str, strategy: str, stopped: bool = False) -> Result:
     trainer.train()
     losses = [line["loss"] for line in trainer.state.log_history if "loss" in line]
     weights = {name: whole(one).flatten().tolist() for name, one in trainer._trained()}
-    return Result(losses, weights, sorted(path.name for path in work.iterdir()))
+    shared_out = all(isinstance(one, DTensor) for _, one in trainer._trained())
+    return Result(losses, weights, sorted(path.name for path in work.iterdir()), shared_out)
 
 
 def tried(folder: Path, kind: str, strategy: str) -> dict[str, Any]:

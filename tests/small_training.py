@@ -94,64 +94,50 @@ def rows() -> list[dict[str, list[int]]]:
     return [{"input_ids": row, "labels": row} for row in drawn]
 
 
-def collated(batch: list[dict[str, list[int]]]) -> dict[str, Any]:
-    """Rows padded at their ends."""
-    import torch
-
-    longest = max(len(row["input_ids"]) for row in batch)
-    blank = {"input_ids": 0, "labels": -100}
-    return {
-        key: torch.tensor([row[key] + [blank[key]] * (longest - len(row[key])) for row in batch])
-        for key in blank
-    }
-
-
 def train(one: Try) -> None:
     """Train to the end and leave the SHA-256 of the weights."""
     from datasets import Dataset
-    from transformers import Trainer, TrainingArguments
+    from transformers import TrainingArguments
 
-    from ophtimus_training.checkpoints.keeps import Keeps
-    from ophtimus_training.muon import MuonWithAdamW
-    from ophtimus_training.order import PooledOrder
+    from ophtimus_training import recipe as recipes
+    from ophtimus_training.order import PooledOrder, share
+    from ophtimus_training.packing import Collator
+    from ophtimus_training.running.trainer import RecipeTrainer
 
-    class Small(Keeps, Trainer):  # type: ignore[misc]
-        def create_optimizer(self, *given: Any, **more: Any) -> Any:
-            if one.kind == "muon" and self.optimizer is None:
-                self.optimizer = MuonWithAdamW(self.model, self.args.learning_rate, self.args.weight_decay)
-            return super().create_optimizer(*given, **more)
-
-        def _get_train_sampler(self, _: Any = None) -> PooledOrder:
-            return PooledOrder([len(row) for row in self.train_dataset["input_ids"]], 2, self.args.seed)
-
+    class Small(RecipeTrainer):
         def training_step(self, *given: Any, **more: Any) -> Any:
             (Path(one.folder) / "begun").touch()
             time.sleep(one.pause)
             return super().training_step(*given, **more)
 
+    optimizer = "muon" if one.kind == "muon" else "adamw"
+    recipe = recipes.load("demo-pretrain", [f"optimizer={optimizer}", "batch=2", "accumulation=2", "seed=7"])
+    dealt = share(recipe.batch * recipe.accumulation, recipe.batch, 1)
+    made = rows()
+    order = PooledOrder([len(row["input_ids"]) for row in made], recipe.batch, recipe.seed)
+    arguments = TrainingArguments(
+        output_dir=str(one.work),
+        num_train_epochs=3,
+        max_steps=one.steps or -1,
+        per_device_train_batch_size=dealt.at_once,
+        gradient_accumulation_steps=dealt.rounds,
+        learning_rate=1e-2,
+        lr_scheduler_type="cosine",
+        use_cpu=True,
+        seed=recipe.seed,
+        save_strategy="steps" if one.save_every else "no",
+        save_steps=one.save_every or 500,
+        save_total_limit=one.keep,
+        logging_steps=4,
+        report_to="none",
+        disable_tqdm=True,
+        remove_unused_columns=False,
+    )
     model = model_of(one.kind)
     trainer = Small(
-        model=model,
-        args=TrainingArguments(
-            output_dir=str(one.work),
-            num_train_epochs=3,
-            max_steps=one.steps or -1,
-            per_device_train_batch_size=2,
-            gradient_accumulation_steps=2,
-            learning_rate=1e-2,
-            lr_scheduler_type="cosine",
-            use_cpu=True,
-            seed=7,
-            save_strategy="steps" if one.save_every else "no",
-            save_steps=one.save_every or 500,
-            save_total_limit=one.keep,
-            logging_steps=4,
-            report_to="none",
-            disable_tqdm=True,
-        ),
-        train_dataset=Dataset.from_list(rows()),
-        data_collator=collated,
-    )
+        recipe, Dataset.from_list(made), order, dealt, 0, [], [],
+        model=model, args=arguments, data_collator=Collator(0),
+    )  # fmt: skip
     trainer.train()
     digest = hashlib.sha256()
     for name, weight in sorted(model.state_dict().items()):
@@ -232,7 +218,7 @@ def _serve() -> None:
     import torch
     import transformers.trainer  # noqa: F401
 
-    import ophtimus_training.checkpoints.keeps  # noqa: F401
+    import ophtimus_training.running.trainer  # noqa: F401
     from ophtimus_edge.cli.failures import reported
 
     torch.set_num_threads(1)

@@ -21,8 +21,14 @@ _ID = re.compile(rf"({_ID_PART}/{_ID_PART})(?:@([A-Za-z0-9_][\w./+-]*))?", re.AS
 
 
 def is_hub_id(source: str) -> bool:
-    """Whether a source is ``owner/name`` or ``owner/name@revision``, and nothing of that name is here."""
-    return _ID.fullmatch(source) is not None and ".." not in source and not Path(source).exists()
+    """Whether a source is ``owner/name`` or ``owner/name@revision``, and nothing of that name is here.
+
+    What ends as a file of rows does was meant to be here: a mistyped path is not asked of the hub.
+    """
+    is_file = source.lower().endswith(SUFFIXES)
+    return (
+        _ID.fullmatch(source) is not None and ".." not in source and not is_file and not Path(source).exists()
+    )
 
 
 def fetch(source: str, patterns: tuple[str, ...] = _TABLES, kind: Kind = "dataset") -> Path:
@@ -101,9 +107,8 @@ def _refused(kind: Kind, source: str, error: "HfHubHTTPError") -> DataHubError:
         what = f"the {_WORDS[kind]} {source} has no such revision."
         hint = f"Name a branch, tag or commit that {page} lists, or none for the newest."
     elif isinstance(error, errors.RepositoryNotFoundError):
-        what = (
-            f"there is no file or folder {source}, and the hub has no {_WORDS[kind]} of that name or it is private."
-        )
+        word = _WORDS[kind]
+        what = f"there is no file or folder {source}, and the hub has no {word} of that name or it is private."
         hint = "Look at the spelling; for a private one, set HF_TOKEN to a token that may read it."
     else:
         what = f"the hub does not hand out the {_WORDS[kind]} {source}: it answered {error.response.status_code}."

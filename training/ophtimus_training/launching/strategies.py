@@ -1,4 +1,4 @@
-"""What a recipe's ``strategy`` means to transformers: fields of its TrainingArguments, checked before a model is loaded.
+"""What a recipe's ``strategy`` means to transformers: fields of its TrainingArguments, checked before a model loads.
 
 How many processes there are says torchrun (or ``accelerate launch``); what they share says the recipe. No file of
 settings lies beside it, and what accelerate may have asked its user stands back behind these.
@@ -13,7 +13,7 @@ from ophtimus_training.recipe import OnBase, Recipe
 LAYER = "LlamaDecoderLayer"  # what is gathered, computed and let go of as one
 
 
-def strategy_settings(recipe: Recipe, processes: int) -> dict[str, Any]:
+def strategy_settings(recipe: Recipe, processes: int, gpu: bool) -> dict[str, Any]:
     """The fields of TrainingArguments that say how processes share the work.
 
     They come over what a run of one process sets: those of checkpointing are among them. They also set what
@@ -22,22 +22,29 @@ def strategy_settings(recipe: Recipe, processes: int) -> dict[str, Any]:
     Args:
         recipe: its strategy; one process ignores it.
         processes: that train together, a device each.
+        gpu: whether those devices are GPUs.
 
     Raises:
-        RecipeError: the strategy cannot share out what the recipe trains, or there are more processes than
-            sequences in a step.
+        RecipeError: the strategy cannot share out what the recipe trains, or not among these devices, or there
+            are more processes than sequences in a step.
         MissingExtraError: DeepSpeed is needed and not installed.
     """
     if processes == 1:
         return _checkpointing(recipe)
     check_strategy(recipe, processes)
+    if not gpu and recipe.strategy != "ddp":
+        # accelerate would train with ddp instead, and say nothing.
+        raise RecipeError(
+            f"strategy = {recipe.strategy} shares weights out among GPUs, and there is none here.",
+            "Train with --set strategy=ddp: every process holds the whole model.",
+        )
     if recipe.strategy == "fsdp2":
         return {"fsdp": True, "fsdp_config": fsdp2_config(recipe)}
     if recipe.strategy in ("zero2", "zero3"):
         if find_spec("deepspeed") is None:
             raise MissingExtraError(
                 f"strategy = {recipe.strategy} needs DeepSpeed, which is not installed.",
-                "Install it with: pip install deepspeed; or train with --set strategy=fsdp2, which needs nothing more.",
+                "Install it with: pip install deepspeed; or train with --set strategy=fsdp2.",
             )
         return {"deepspeed": deepspeed_config(recipe), **_checkpointing(recipe)}
     return {"ddp_find_unused_parameters": False, **_checkpointing(recipe)}
@@ -71,7 +78,7 @@ def check_strategy(recipe: Recipe, processes: int) -> None:
     if isinstance(recipe, OnBase) and recipe.method == "qlora" and recipe.strategy in ("fsdp2", "zero3"):
         raise RecipeError(
             f"a base in 4 bits cannot be shared out: its bytes are no weights to strategy = {recipe.strategy}.",
-            "Train with --set strategy=ddp: in 4 bits each GPU has room for the whole base; or with --set method=lora.",
+            "Train with --set strategy=ddp: in 4 bits each GPU has room for the base; or with --set method=lora.",
         )
 
 

@@ -16,6 +16,7 @@ from ophtimus_training.recipe import TINY_BASE, OnBase
 PADDING = "<|finetune_right_pad_id|>"
 _FILES = ("*.safetensors", "*.json", "*.jinja", "LICENSE*", "NOTICE*", "USE_POLICY*", "README.md")
 
+
 def folder_of(base: str) -> Path:
     """The folder of a base: as it was named, or in the hub's cache, fetched where it is not.
 
@@ -123,7 +124,9 @@ def load(recipe: OnBase, folder: Path, device: torch.device) -> PreTrainedModel:
         if isinstance(error, torch.OutOfMemoryError):
             raise
         reason = str(error).splitlines()[0]
-        raise BaseCheckpointError(f"the base in {folder} cannot be loaded: {reason}.", "Download it again.") from error
+        raise BaseCheckpointError(
+            f"the base in {folder} cannot be loaded: {reason}.", "Download it again."
+        ) from error
     return model
 
 
@@ -144,4 +147,3 @@ def _four_bits(precision: torch.dtype) -> Any:
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=precision,
     )
-

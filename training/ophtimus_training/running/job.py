@@ -65,11 +65,13 @@ def run(recipe: AnyRecipe, out: Path) -> Outcome:
     if isinstance(recipe, OnBase) and recipe.method != "full":
         model = adapted(model, recipe, str(out / "base") if recipe.base == TINY else recipe.base)
     shape = shape_of(model.config)
-    outcome = learn(model, rows, recipe, arguments, part, lambda dealt: predicted(recipe, shape, dealt, device))
+    outcome = learn(
+        model, rows, recipe, arguments, part, lambda dealt: predicted(recipe, shape, dealt, device)
+    )
     _save(outcome, subject.tokenizer, part)
     if first():
         draw(part / LOG, part / PICTURE)
-        for sentence in write_card(part, _facts(recipe, out.name, subject.folder, train, heldout, outcome)):
+        for sentence in _carded(part, out.name, recipe, subject.folder, train, heldout, outcome):
             say(sentence)
         shutil.rmtree(part / "work", ignore_errors=True)
         sync_folder(part)
@@ -80,56 +82,28 @@ def run(recipe: AnyRecipe, out: Path) -> Outcome:
 
 
 class _Subject(NamedTuple):
-    """What is trained: its tokenizer, what makes or loads the model, and where its base lies.
-
-    Attributes:
-        folder: None for a model from random weights.
-    """
+    """What is trained: its tokenizer, what makes or loads the model, and the base's folder where there is one."""
 
     tokenizer: Any
     make: Callable[[], Any]
-    folder: Path | None = None
+    folder: Path | None
 
 
-def _subject(recipe: AnyRecipe, train: Examples, heldout: Examples, part: Path, device: torch.device) -> _Subject:
+def _subject(
+    recipe: AnyRecipe, train: Examples, heldout: Examples, part: Path, device: torch.device
+) -> _Subject:
     """Begin the result's folder, and have the base in it or in the hub's cache."""
     if isinstance(recipe, PretrainRecipe):
         _begin(part, _record(recipe, train, heldout, None))
         tokenizer = new_tokenizer(train.exchanges, recipe)
-        return _Subject(tokenizer, lambda: new_model(recipe, tokenizer))
+        return _Subject(tokenizer, lambda: new_model(recipe, tokenizer), None)
     if recipe.base == TINY:
         _begin(part, _record(recipe, train, heldout, None))
         folder = bases.tiny(train.exchanges, part)
     else:
         folder = bases.folder_of(recipe.base)
         _begin(part, _record(recipe, train, heldout, folder))
-    own = None if recipe.base == TINY else folder
-    return _Subject(bases.tokenizer_of(folder), lambda: bases.load(recipe, folder, device), own)
-
-
-def _facts(
-    recipe: AnyRecipe, name: str, base: Path | None, train: Examples, heldout: Examples, outcome: Outcome
-) -> CardFacts:
-    """What the card tells of this run."""
-    adapter = isinstance(recipe, OnBase) and recipe.method != "full"
-    left_out = len(train.skipped)
-    notes = [f"{left_out} rows of the data were left out: see ophtimus-train audit."] if left_out else []
-    return CardFacts(
-        name=name,
-        kind="adapter" if adapter else "checkpoint",
-        base=recipe.base if isinstance(recipe, OnBase) and base else "",
-        base_folder=base,
-        recipe=msgspec.to_builtins(recipe),
-        data=train.files,
-        evaluation_data=heldout.files,
-        results={
-            "steps": outcome.steps,
-            "loss": outcome.loss,
-            "minutes": outcome.seconds / 60,
-            **outcome.evaluation,
-        },
-        notes=notes,
-    )
+    return _Subject(bases.tokenizer_of(folder), lambda: bases.load(recipe, folder, device), folder)
 
 
 def _quiet() -> None:
@@ -204,6 +178,39 @@ def _save(outcome: Outcome, tokenizer: Any, part: Path) -> None:
     if first():
         model.save_pretrained(part, **settings)
         tokenizer.save_pretrained(part)
+
+
+def _carded(
+    part: Path,
+    name: str,
+    recipe: AnyRecipe,
+    base: Path | None,
+    train: Examples,
+    heldout: Examples,
+    outcome: Outcome,
+) -> list[str]:
+    """Write the card, the licences and the provenance; returns what a person should know of them."""
+    named = recipe.base if isinstance(recipe, OnBase) else ""
+    results = {
+        "steps": outcome.steps,
+        "loss": outcome.loss,
+        "seconds": round(outcome.seconds, 1),
+        **outcome.evaluation,
+    }
+    facts = CardFacts(
+        name=name,
+        kind="adapter" if isinstance(recipe, OnBase) and recipe.method != "full" else "checkpoint",
+        base=named,
+        base_folder=base,
+        recipe=msgspec.to_builtins(recipe),
+        data=train.files,
+        evaluation_data=heldout.files,
+        results=results,
+        notes=[f"{len(train.skipped)} rows of the data were left out while they were read."]
+        if train.skipped
+        else [],
+    )
+    return write_card(part, facts)
 
 
 def _say(line: str) -> None:
