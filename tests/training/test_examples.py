@@ -53,6 +53,10 @@ FORMS: dict[str, tuple[dict[str, object], Exchange | str]] = {
     "MCQA-v3": (dict(MCQ), MCQ_EXCHANGE),
     "evaluation set": ({**MCQ, "answer": "B", "answer_text": "Endothelium"}, MCQ_EXCHANGE),
     "EQA-v3": (dict(ESSAY), Exchange("What is a cataract?", "A clouding of the lens.")),
+    "MedQuAD": (
+        {"qtype": "information", "Question": "What is a cataract?", "Answer": "A clouding of the lens."},
+        Exchange("What is a cataract?", "A clouding of the lens."),
+    ),
     "reasoning": (
         {"question": "What is a cataract?", "chain_response": "<think>The lens.</think>It clouds."},
         Exchange("What is a cataract?", "<think>The lens.</think>It clouds."),
@@ -150,6 +154,9 @@ def test_a_row_and_a_file_that_are_held_out_are_not_trained_on(tmp_path: Path) -
     folder = tmp_path / "set"
     (folder / "data").mkdir(parents=True)
     as_parquet(folder / "data" / "train-00000-of-00001.parquet", [dict(ESSAY)])
+    (folder / "dataset_infos.json").write_text('{"default": {}}')
+    (folder / ".cache").mkdir()
+    as_jsonl(folder / ".cache" / "train.jsonl", [{"question": "Old?", "answer": "Old."}])
     as_parquet(folder / "data" / "test-00000-of-00001.parquet", [dict(MCQ)])
     found = read(str(folder), "train")
     assert found.exchanges == [Exchange(*ESSAY.values())]
@@ -227,6 +234,7 @@ UNUSABLE: dict[str, tuple[Callable[[Path], Path], str]] = {
     "empty": (lambda folder: as_jsonl(folder / "empty.jsonl", []), "is empty"),
     "header alone": (lambda folder: _written(folder / "head.csv", "question,answer\n"), "is empty"),
     "columns": (lambda folder: as_csv(folder / "c.csv", [{"frage": "a", "antwort": "b"}]), "frage, antwort"),
+    "missing, as a hub id is written": (lambda folder: Path("folder/nothing.jsonl"), "no training data in"),
     "folder": (lambda folder: folder, "no question files"),
     "damaged": (lambda folder: _damaged_parquet(folder / "d.parquet"), "no sound Parquet"),
     "binary": (lambda folder: _written(folder / "b.jsonl", "a\0b"), "zero bytes"),

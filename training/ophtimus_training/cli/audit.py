@@ -48,7 +48,9 @@ def handle(options: argparse.Namespace) -> None:
     sys.stdout.flush()
     if not found.passed:
         more = f" ({len(found.failures)} faults)" if len(found.failures) > 1 else ""
-        raise AuditFailedError(
-            f"the audit of {options.recipe} fails{more}: {found.failures[0]}",
-            "Mend the data, or let the recipe say what becomes of such rows (overlong = drop).",
-        )
+        hint = "Mend the rows, or leave them out"
+        if any("overlong" in figures.faults for figures in found.splits):
+            hint += "; longer ones with --set overlong=drop"
+        if found.leaks:
+            hint += "; what is evaluated on with ophtimus-train prepare"
+        raise AuditFailedError(f"the audit of {options.recipe} fails{more}: {found.failures[0]}", f"{hint}.")

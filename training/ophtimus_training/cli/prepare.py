@@ -41,7 +41,8 @@ def handle(options: argparse.Namespace) -> None:
             packing = Packing(
                 lambda text: texts(tokenizer, [text], sys.maxsize)[0]["input_ids"], fingerprint(tokenizer)
             )
-    part = out.with_name(f".{out.name}.part")
+    # Not `.NAME.part`: that is where a run that was stopped keeps its checkpoints.
+    part = out.with_name(f".{out.name}.prepare.part")
     try:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)

@@ -21,8 +21,14 @@ _ID = re.compile(rf"({_ID_PART}/{_ID_PART})(?:@([A-Za-z0-9_][\w./+-]*))?", re.AS
 
 
 def is_hub_id(source: str) -> bool:
-    """Whether a source is ``owner/name`` or ``owner/name@revision``, and nothing of that name is here."""
-    return _ID.fullmatch(source) is not None and ".." not in source and not Path(source).exists()
+    """Whether a source is ``owner/name`` or ``owner/name@revision``, and nothing of that name is here.
+
+    What ends as a file of rows does was meant to be here: a mistyped path is not asked of the hub.
+    """
+    is_file = source.lower().endswith(SUFFIXES)
+    return (
+        _ID.fullmatch(source) is not None and ".." not in source and not is_file and not Path(source).exists()
+    )
 
 
 def fetch(source: str, patterns: tuple[str, ...] = _TABLES, kind: Kind = "dataset") -> Path:

@@ -12,6 +12,9 @@ from ophtimus_training.examples.tables import SUFFIXES
 # As data sets on the hub name the files of their parts: train-00000-of-00001.parquet, data/test.jsonl.
 _SPLITS = re.compile(r"(?:^|[-_./])(train|validation|valid|val|dev|test|eval|heldout)(?:[-_./]|$)")
 
+# What lies beside the rows of a data set and describes it.
+_DESCRIPTIONS = {"dataset_info.json", "dataset_infos.json", "state.json", "manifest.json", "report.json"}
+
 
 class DataFile(NamedTuple):
     """A file of rows, and the name that it has in reports."""
@@ -63,7 +66,7 @@ def files_of(source: str, split: Split, left: list[str]) -> list[DataFile]:
 
 
 def _of_folder(folder: Path, name: str, split: Split, left: list[str]) -> list[DataFile]:
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    paths = sorted(path for path in folder.rglob("*") if _has_rows(path, folder))
     files = [DataFile(path, f"{name}/{path.relative_to(folder).as_posix()}") for path in paths]
     if not files:
         raise TrainingDataError(
@@ -84,6 +87,12 @@ def _of_folder(folder: Path, name: str, split: Split, left: list[str]) -> list[D
         if file not in taken
     ]
     return taken
+
+
+def _has_rows(path: Path, folder: Path) -> bool:
+    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    is_table = path.suffix.lower() in SUFFIXES and path.name not in _DESCRIPTIONS
+    return is_table and not hidden and path.is_file()
 
 
 def _said(file: DataFile, folder: Path) -> Split | None:

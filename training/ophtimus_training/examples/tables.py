@@ -1,12 +1,13 @@
 """The rows of a file, whatever its kind: JSONL, CSV or Parquet, a few in memory at once where it is large."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from ophtimus_edge.compare.questions.parquet import is_parquet, read_parquet_rows
 from ophtimus_edge.errors import MissingExtraError, TrainingDataError
-from ophtimus_edge.specialties.question_rows import Rows, json_rows, read_rows
+from ophtimus_edge.specialties.question_rows import Row, Rows, column_name, json_rows, read_rows
 from ophtimus_edge.specialties.quiz_problems import QuizFileError
 from ophtimus_training.examples.forms import READ
 
@@ -27,8 +28,18 @@ def rows_of(path: Path) -> Rows:
     if is_parquet(path):
         return read_parquet_rows(path, (), READ, _MOST_BYTES)
     if path.suffix.lower() in _JSONL and path.is_file() and path.stat().st_size > _WHOLE_BYTES:
-        return Rows("line", json_rows(_lines(path)))
-    return read_rows(path, ())
+        return Rows("line", _named(json_rows(_lines(path))))
+    found = read_rows(path, ())
+    return Rows(found.unit, _named(found.rows))
+
+
+def _named(rows: Iterator[Row]) -> Iterator[Row]:
+    """Rows with their columns' names however they are written, as tables have them: ``Answer`` is ``answer``."""
+    for row in rows:
+        yield row._replace(cells={_name(name): text for name, text in row.cells.items()})
+
+
+_name = lru_cache(1024)(column_name)  # of a JSONL, each row has its own
 
 
 def _lines(path: Path) -> Iterator[str]:
