@@ -182,16 +182,23 @@ def test_a_stopped_run_keeps_its_step_and_says_how_to_go_on(
     assert one.weights == whole["lora"]
 
 
-def test_a_second_signal_ends_a_run_at_once_and_the_last_step_is_finished(
+def test_a_second_ctrl_c_ends_a_run_at_once_and_a_second_sigterm_does_not(
     tries: Host, tmp_path: Path
 ) -> None:
-    impatient = Try(tmp_path / "impatient", save_every=0, pause=60)
-    process = tries.start(impatient)
-    waited(impatient)
-    os.kill(process, signal.SIGTERM)
-    time.sleep(0.2)
-    os.kill(process, signal.SIGTERM)
-    assert tries.end() == -signal.SIGTERM
+    """A cluster's SIGTERM reaches a process twice: once by itself, once through torchrun."""
+    for number, code, kept_one in ((signal.SIGINT, 130, False), (signal.SIGTERM, 143, True)):
+        one = Try(tmp_path / f"run-{number}", save_every=0, pause=1)
+        process = tries.start(one)
+        waited(one)
+        os.kill(process, number)
+        time.sleep(0.1)
+        os.kill(process, number)
+        assert tries.end() == code
+        assert bool(kept(one)) == kept_one
+        assert "Traceback" not in one.said
+
+
+def test_a_run_that_is_stopped_in_its_last_step_ends_well(tries: Host, tmp_path: Path) -> None:
     last = Try(tmp_path / "last", save_every=0, pause=0.3, steps=1)
     process = tries.start(last)
     waited(last)
