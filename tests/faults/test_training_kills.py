@@ -4,12 +4,13 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Disk
+from conftest import BIN, ROOT, Disk
 from small_training import Host, Try, host
 
 from ophtimus_training.checkpoints.sound import MANIFEST, damage, latest_sound
@@ -215,6 +216,30 @@ def test_a_run_that_had_taken_its_last_step_takes_no_other(tries: Host, tmp_path
     assert tries.run(one) == 0, one.said
     assert one.weights == ended
     assert kept(one) == ["checkpoint-4", "checkpoint-5"]
+
+
+def test_the_command_that_is_stopped_goes_on_when_it_is_given_again(tmp_path: Path) -> None:
+    settings = ["steps=12", "save_every=1", "evaluate_every=0", "probe=0", "packing=false", "batch=2"]
+    words = [str(BIN / "ophtimus-train"), "run", "smoke", *(word for one in settings for word in ("--set", one))]
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    subprocess.run([*words, "-o", str(whole)], cwd=ROOT, check=True, capture_output=True)
+    with subprocess.Popen([*words, "-o", str(out)], cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 120
+        while not list(tmp_path.glob(".out.part/work/checkpoint-1")) and time.monotonic() < deadline:
+            time.sleep(0.005)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=120)
+    assert process.returncode == 143, said
+    message, hint = said.splitlines()[-2:]
+    assert "stopped after step" in message
+    assert "Run the same command again" in hint
+    assert "Traceback" not in said
+    assert not out.exists()
+    subprocess.run([*words, "-o", str(out)], cwd=ROOT, check=True, capture_output=True)
+    name = "adapter_model.safetensors"
+    assert (out / name).read_bytes() == (whole / name).read_bytes()
+    assert not list(tmp_path.glob(".*"))
+    assert not (out / "work").exists()
 
 
 def waited(one: Try) -> None:

@@ -105,6 +105,25 @@ def test_a_nested_state_comes_back_bit_for_bit_without_a_pickle(tmp_path: Path) 
         write_state(tmp_path, "state", {"odd": {1}})
 
 
+def test_tensors_that_share_memory_are_each_written(tmp_path: Path) -> None:
+    rate = torch.tensor(0.5)
+    write_state(tmp_path, "state", {"base": [rate, rate], "last": rate.view(1)})
+    found = read_state(tmp_path, "state")
+    assert [float(one) for one in (*found["base"], *found["last"])] == [0.5, 0.5, 0.5]
+
+
+def test_moments_in_8_bits_come_back_as_they_were(tmp_path: Path) -> None:
+    eight = pytest.importorskip("torchao.optim.subclass_8bit")
+    moments = eight.OptimState8bit.zeros((16, 512), signed=False, dtype=torch.bfloat16)
+    moments.copy_(torch.rand(16, 512))
+    write_state(tmp_path, "state", {"state": {0: {"exp_avg_sq": moments}}})
+    found = read_state(tmp_path, "state")["state"][0]["exp_avg_sq"]
+    assert type(found) is type(moments)
+    assert (found.signed, found.dtype, found.block_size) == (False, torch.bfloat16, 256)
+    assert found.codes.equal(moments.codes)
+    assert found.dequantize().equal(moments.dequantize())
+
+
 def test_the_random_generators_go_on_where_they_were() -> None:
     random.gauss(0, 1)  # leaves half of a pair behind
     np.random.standard_normal()
