@@ -208,6 +208,10 @@ class DeviceError(OphtimusError):
     """A training does not fit what it is to run on: too little memory, or no GPU where one is needed."""
 
 
+class AuditFailedError(TrainingDataError):
+    """Data would be trained on in a way that nobody means: without an end, without a mask, twice begun, cut."""
+
+
 class DataHubError(TrainingDataError):
     """A data set cannot be had from the hub, or from the copy of it that the hub's cache holds."""
 
@@ -226,3 +230,7 @@ class TrainingStoppedError(OphtimusError):
     def __init__(self, message: str, hint: str, exit_code: int) -> None:
         super().__init__(message, hint)
         self.exit_code = exit_code
+
+
+class MergeGateError(OphtimusError):
+    """A merged checkpoint does not compute what the adapter on its base computes; it does not appear."""

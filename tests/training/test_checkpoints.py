@@ -179,5 +179,9 @@ def test_a_run_that_kept_nothing_is_begun_anew_with_another_recipe(tmp_path: Pat
     (tmp_path / ".out.part" / "work").mkdir(parents=True)
     with result_folder(tmp_path / "out") as result:
         result.settle({"recipe": {"epochs": 1}})
+        (result.folder / "base").mkdir()
+        result.settle({"recipe": {"epochs": 1}})
+        assert (result.folder / "base").exists()
         result.settle({"recipe": {"epochs": 2}})
+        assert not (result.folder / "base").exists()
     assert json.loads((tmp_path / "out" / "recipe.json").read_text()) == {"recipe": {"epochs": 2}}

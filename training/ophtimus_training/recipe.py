@@ -52,6 +52,10 @@ class Recipe(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
         keep: such checkpoints that are kept, at least two: the last may be damaged.
         evaluate_every: steps between two evaluations; 0 for one at the end.
         log_every: steps between two lines of the log.
+        languages: of the rows that ``prepare`` keeps.
+        specialty: the medical field whose part of broader sets ``prepare`` keeps; "" for every row.
+        similarity: share of common runs of words from which on ``prepare`` takes two rows for the same; 1 for
+            those that are the same word for word alone.
     """
 
     data: str | list[str]
@@ -77,6 +81,9 @@ class Recipe(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
     keep: Annotated[int, msgspec.Meta(ge=2)] = 3
     evaluate_every: Count = 0
     log_every: Positive = 50
+    languages: list[Literal["en", "ko"]] = msgspec.field(default_factory=lambda: ["en", "ko"])
+    specialty: str = "ophthalmology"
+    similarity: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.8
 
 
 class PretrainRecipe(Recipe, kw_only=True, frozen=True, forbid_unknown_fields=True, tag="pretrain"):

@@ -39,7 +39,7 @@ def tokenized(
     if not tokenizer.chat_template:
         raise TrainingDataError(
             "the base's tokenizer has no chat template: it cannot write a question and its answer.",
-            "Name an instruct checkpoint with --set base=, or train on raw text (stage = \"continue\").",
+            'Name an instruct checkpoint with --set base=, or train on raw text (stage = "continue").',
         )
     end = end_of_turn(tokenizer)
     rows = [_row(tokenizer, exchange, system, end) for exchange in exchanges]

@@ -52,7 +52,11 @@ class ResultFolder(NamedTuple):
                 f"{self.folder} holds a run that was begun otherwise ({_difference(begun, made_from)}).",
                 "Run the command that it was begun with to go on, name another folder with -o, or remove that one.",
             )
+        for entry in self.folder.iterdir():  # of a run that was killed before it had anything to keep
+            if entry.name != _LOCK:
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         try:
+            self.work.mkdir()
             with staged(path) as part:
                 part.write_text(json.dumps(made_from, indent=1, ensure_ascii=False) + "\n", "utf-8")
         except OSError as error:

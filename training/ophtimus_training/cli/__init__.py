@@ -3,13 +3,16 @@
 import argparse
 
 from ophtimus_edge.cli.failures import reported
-from ophtimus_training.cli import plan, run
+from ophtimus_training.cli import audit, merge, plan, prepare, run
 from ophtimus_training.cli.verbs import Verb
 from ophtimus_training.launching.ranks import first_speaks
 
 _VERBS: dict[str, Verb] = {
+    "prepare": prepare,
+    "audit": audit,
     "plan": plan,
     "run": run,
+    "merge": merge,
 }
 
 

@@ -8,7 +8,9 @@ from ophtimus_training import recipe as recipes
 
 def add_recipe(verb: argparse.ArgumentParser) -> None:
     """RECIPE and ``--set KEY=VALUE``."""
-    verb.add_argument("recipe", metavar="RECIPE", help=f"a TOML file, or one of: {', '.join(recipes.names())}")
+    verb.add_argument(
+        "recipe", metavar="RECIPE", help=f"a TOML file, or one of: {', '.join(recipes.names())}"
+    )
     verb.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="a value over the recipe's; repeats"
     )

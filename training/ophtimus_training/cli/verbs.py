@@ -7,7 +7,7 @@ from typing import Protocol
 class Verbs(Protocol):
     """What a verb adds its parser to, as argparse gives it."""
 
-    def add_parser(self, name: str, *, help: str) -> argparse.ArgumentParser:
+    def add_parser(self, name: str, *, help: str) -> argparse.ArgumentParser:  # noqa: A002
         """A parser for one verb."""
         ...
 

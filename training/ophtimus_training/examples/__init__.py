@@ -11,12 +11,22 @@ from typing import NamedTuple
 from ophtimus_edge.errors import TrainingDataError
 from ophtimus_edge.specialties.questions import ChoiceQuestion
 from ophtimus_training.examples.manifest import Split
-from ophtimus_training.examples.records import Record, SourceFile, Told, of_file, of_primer
+from ophtimus_training.examples.records import Account, Record, SourceFile, Told, of_file, of_primer
 from ophtimus_training.examples.sources import files_of, has_own_split, is_primer, listed
 from ophtimus_training.primer import Exchange
 from ophtimus_training.recipe import Recipe
 
-__all__ = ["Examples", "Record", "SourceFile", "Split", "read", "read_recipe", "sources_of", "stream"]
+__all__ = [
+    "Account",
+    "Examples",
+    "Record",
+    "SourceFile",
+    "Split",
+    "read",
+    "read_recipe",
+    "sources_of",
+    "stream",
+]
 
 
 class Examples(NamedTuple):
@@ -59,8 +69,9 @@ def read(sources: str | list[str], split: Split, on_progress: Told = _untold) ->
         TrainingDataError: a source is missing, damaged, lacks the columns or holds no sound row, or nothing
             at all is there to train on.
     """
-    found = Examples([], [], [], [], [], [])
-    for record in stream(sources, split, found.files, found.skipped, on_progress):
+    account = Account([], [], [])
+    found = Examples([], [], [], [], account.files, [])
+    for record in stream(sources, split, account, on_progress):
         if isinstance(record.content, Exchange):
             found.exchanges.append(record.content)
         elif isinstance(record.content, str):
@@ -69,6 +80,7 @@ def read(sources: str | list[str], split: Split, on_progress: Told = _untold) ->
             found.windows.append(record.content)
         if record.choice:
             found.choices.append(record.choice)
+    found.skipped.extend([*account.left_files, *account.left_rows])
     if split == "train" and not (found.exchanges or found.documents or found.windows):
         raise TrainingDataError(
             f"there is nothing to train on in {', '.join(listed(sources))}.",
@@ -97,24 +109,19 @@ def sources_of(recipe: Recipe, split: Split) -> list[str]:
 
 
 def stream(
-    sources: str | list[str],
-    split: Split,
-    files: list[SourceFile],
-    skipped: list[str],
-    on_progress: Told = _untold,
+    sources: str | list[str], split: Split, account: Account, on_progress: Told = _untold
 ) -> Iterator[Record]:
     """The sound rows of sources, one after the other; a few are in memory at once.
 
     Args:
-        files: each file is added to it behind its last row.
-        skipped: a sentence for each row that is left out is added to it.
+        account: filled in as rows are taken.
 
     Raises:
         TrainingDataError: see :func:`read`.
     """
     for source in listed(sources):
         if is_primer(source):
-            yield from of_primer(Path(source), split, files)
+            yield from of_primer(Path(source), split, account)
         else:
-            for file in files_of(source, split, skipped):
-                yield from of_file(file, split, files, skipped, on_progress)
+            for file in files_of(source, split, account.left_files):
+                yield from of_file(file, split, account, on_progress)

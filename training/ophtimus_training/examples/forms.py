@@ -5,7 +5,7 @@ taken from:
 
 | columns | what it is |
 |---|---|
-| prompt, completion | as they stand: what ``prepare`` writes |
+| prompt, completion, with the columns of multiple choice or without | as they stand: what ``prepare`` writes |
 | question, option_a …, answer (a text or a letter, with answer_text where it is there) | multiple choice |
 | question, opa …, cop, exp (MedMCQA) | multiple choice |
 | question, final_decision, long_answer (PubMedQA) | multiple choice, ``A) True``, ``B) False`` |
@@ -28,7 +28,7 @@ COLUMNS = (
     "question and answer; question, option_a, option_b … and answer; question and chain_response; "
     "prompt and completion; text; or input_ids"
 )
-SUBJECTS = ("subject_name", "topic_name", "topic", "focus", "question_focus", "category")
+SUBJECTS = ("subject_name", "subject", "specialty", "question_focus", "focus")
 _MEDMCQA = {"opa": "option_a", "opb": "option_b", "opc": "option_c", "opd": "option_d", "exp": "explanation"}
 READ = frozenset({
     "question", *OPTIONS, "explanation", "answer", "answer_text", "id", "language", "text", "chain_response",
@@ -77,12 +77,14 @@ def content(cells: dict[str, str], row_id: str, first_choice: int = 0) -> Conten
         RowProblem: it is a multiple-choice question that cannot be asked.
     """
     if "prompt" in cells or "completion" in cells:
-        return Content(Exchange(_needed(cells, "prompt"), _needed(cells, "completion")))
+        as_written = Exchange(_needed(cells, "prompt"), _needed(cells, "completion"))
+        # What `prepare` wrote of a multiple-choice question has both forms: a probe asks for its letter.
+        return Content(as_written, choice_question(cells, row_id) if _has_options(cells) else None)
     if "cop" in cells:
         cells = _of_medmcqa(cells, first_choice)
     if "final_decision" in cells:
         cells = cells | {"answer": cells["final_decision"], "explanation": cells.get("long_answer", "")}
-    has_options = any(cells.get(name, "").strip() for name in OPTIONS)
+    has_options = _has_options(cells)
     decided = not has_options and cells.get("answer", "").strip().casefold() in _DECISIONS
     if decided or is_true_or_false(Row(0, cells)):
         cells, has_options = true_or_false(cells), True
@@ -99,8 +101,12 @@ def content(cells: dict[str, str], row_id: str, first_choice: int = 0) -> Conten
 
 
 def subject(cells: dict[str, str]) -> str:
-    """What a row says it is about; "" where it does not."""
+    """What a row says it is about, several separated by ``;``; "" where it does not say."""
     return sanitize("; ".join(text for name in SUBJECTS if (text := cells.get(name, "").strip())))
+
+
+def _has_options(cells: dict[str, str]) -> bool:
+    return any(cells.get(name, "").strip() for name in OPTIONS)
 
 
 def _needed(cells: dict[str, str], column: str) -> str:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from ophtimus_edge.compare.questions.problems import ComparisonRowError
 from ophtimus_edge.errors import TrainingDataError
 from ophtimus_edge.models.store import sha256_of
+from ophtimus_edge.specialties import DEFAULT_SPECIALTY
 from ophtimus_edge.specialties.question_rows import Row
 from ophtimus_edge.specialties.questions import (
     ChoiceQuestion,
@@ -43,6 +44,20 @@ class SourceFile(NamedTuple):
     rows: int
 
 
+class Account(NamedTuple):
+    """What was read and what was left out, filled in while rows are taken.
+
+    Attributes:
+        files: each is added behind its last row.
+        left_rows: one sentence for each row that is left out.
+        left_files: one for each file that is.
+    """
+
+    files: list[SourceFile]
+    left_rows: list[str]
+    left_files: list[str]
+
+
 class Record(NamedTuple):
     """A sound row.
 
@@ -50,7 +65,7 @@ class Record(NamedTuple):
         place: its file, and its number there as an editor or a spreadsheet has it.
         content: a prompt with its answer, a document, or a window of token ids.
         choice: the question, where it is multiple choice.
-        subject: what the row says it is about, or "".
+        subject: what the row says it is about, or ""; of this project's own questions, their field.
     """
 
     place: str
@@ -59,22 +74,18 @@ class Record(NamedTuple):
     subject: str = ""
 
 
-def of_file(
-    file: DataFile, split: Split, files: list[SourceFile], skipped: list[str], on_progress: Told
-) -> Iterator[Record]:
+def of_file(file: DataFile, split: Split, account: Account, on_progress: Told) -> Iterator[Record]:
     """The sound rows of a file.
 
     Args:
         split: what the file was named for: a row that says itself that it is held out is not trained on.
-        files: the file is added to it behind its last row.
-        skipped: a sentence for each row that is left out is added to it.
         on_progress: told the file's name and how many of its rows were read.
 
     Raises:
         TrainingDataError: the file cannot be read, lacks the columns, or holds no row, or no sound one.
     """
     rows = taken = 0
-    left = len(skipped)
+    left = len(account.left_rows)
     has_windows = tables.has_windows(file.path)
     for record in _windows(file) if has_windows else _texts(file, split):
         rows += 1
@@ -84,19 +95,19 @@ def of_file(
             taken += 1
             yield record
         else:
-            skipped.append(record)
+            account.left_rows.append(record)
     if not rows:
         raise TrainingDataError(f"{file.path} is empty: it holds no row.", "Name another file.")
     if not taken:
         raise TrainingDataError(
-            f"no row of {file.path} can be used; the first: {skipped[left]}",
+            f"no row of {file.path} can be used; the first: {account.left_rows[left]}",
             "Mend the rows, or name another file.",
         )
     on_progress(file.name, rows)
-    files.append(SourceFile(file.name, sha256_of(file.path), taken))
+    account.files.append(SourceFile(file.name, sha256_of(file.path), taken))
 
 
-def of_primer(folder: Path, split: Split, files: list[SourceFile]) -> Iterator[Record]:
+def of_primer(folder: Path, split: Split, account: Account) -> Iterator[Record]:
     """The questions of one split of a folder of question files: essays in their trained wordings, then choices.
 
     Held-out essays are asked as they stand, in one wording.
@@ -112,14 +123,16 @@ def of_primer(folder: Path, split: Split, files: list[SourceFile]) -> Iterator[R
     )
     for essay in essays:
         for wording in essay.trained_wordings if split == "train" else [essay.question]:
-            yield Record(f"{folder.name}, {essay.id}", Exchange(wording, essay.answer), None, essay.topic)
+            yield Record(
+                f"{folder.name}, {essay.id}", Exchange(wording, essay.answer), None, DEFAULT_SPECIALTY
+            )
     for choice in choices:
         asked = Exchange(choice_prompt(choice), choice_reply(choice))
-        yield Record(f"{folder.name}, {choice.id}", asked, choice, choice.topic)
+        yield Record(f"{folder.name}, {choice.id}", asked, choice, DEFAULT_SPECIALTY)
     for kind, of in (("essay", EssayQuestion), ("mcq", ChoiceQuestion)):
         for path in sorted((folder / kind).glob("*.jsonl")):
             rows = sum(question.split == split for question in read_questions(path, of))
-            files.append(SourceFile(f"{folder.name}/{kind}/{path.name}", sha256_of(path), rows))
+            account.files.append(SourceFile(f"{folder.name}/{kind}/{path.name}", sha256_of(path), rows))
 
 
 def _texts(file: DataFile, split: Split) -> Iterator[Record | str]:

@@ -35,12 +35,12 @@ def has_own_split(source: str) -> bool:
     return is_primer(source) or is_prepared(Path(source))
 
 
-def files_of(source: str, split: Split, skipped: list[str]) -> list[DataFile]:
+def files_of(source: str, split: Split, left: list[str]) -> list[DataFile]:
     """The files of rows of a source that is no primer.
 
     Args:
         split: what the source was named for; a file whose name says that it is of the other one is left out.
-        skipped: a sentence is added to it for each such file.
+        left: a sentence is added to it for each such file.
 
     Raises:
         TrainingDataError: there is nothing of that name, no file of rows in it, or a prepared file is damaged.
@@ -53,16 +53,16 @@ def files_of(source: str, split: Split, skipped: list[str]) -> list[DataFile]:
         wanted = [output for output in read_manifest(path).outputs if output.split == split]
         return [DataFile(path / output.name, f"{path.name}/{output.name}") for output in wanted]
     if path.is_dir():
-        return _of_folder(path, path.name, split, skipped)
+        return _of_folder(path, path.name, split, left)
     if hub.is_hub_id(source):
-        return _of_folder(hub.fetch(source), source, split, skipped)
+        return _of_folder(hub.fetch(source), source, split, left)
     raise TrainingDataError(
         f"there is no training data in {source}.",
         "Name a folder with essay/ and mcq/, a JSONL, CSV or Parquet file, a prepared folder, or a hub id.",
     )
 
 
-def _of_folder(folder: Path, name: str, split: Split, skipped: list[str]) -> list[DataFile]:
+def _of_folder(folder: Path, name: str, split: Split, left: list[str]) -> list[DataFile]:
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
     files = [DataFile(path, f"{name}/{path.relative_to(folder).as_posix()}") for path in paths]
     if not files:
@@ -78,8 +78,11 @@ def _of_folder(folder: Path, name: str, split: Split, skipped: list[str]) -> lis
             f"every file of {name} says by its name that it is for testing: {files[0].name}.",
             "Name another source in data; this one may stand in evaluation.",
         )
-    left = [file for file in files if file not in taken]
-    skipped += [f"{file.name} is left out: its name says that it is of another split." for file in left]
+    left += [
+        f"{file.name} is left out: its name says that it is of another split."
+        for file in files
+        if file not in taken
+    ]
     return taken
 
 

@@ -72,7 +72,9 @@ def mixing(
         The root mean square of the difference, over that of the logits; infinite where the attention cannot run.
     """
     config = copy.deepcopy(model.config)
-    config.update({"num_hidden_layers": _LAYERS, "vocab_size": 64, "pad_token_id": 0, "tie_word_embeddings": False})
+    config.update(
+        {"num_hidden_layers": _LAYERS, "vocab_size": 64, "pad_token_id": 0, "tie_word_embeddings": False}
+    )
     config.bos_token_id = config.eos_token_id = 1
     config._attn_implementation = MASKED
     with torch.random.fork_rng([device] if device.type == "cuda" else []), torch.device(device):

@@ -23,7 +23,9 @@ def refuse_without_gpu(recipe: OnBase, device: torch.device) -> None:
     try:
         parameters = planned_shape(recipe).parameters
     except PlanError:
-        parameters = 0  # the base is nothing that is known here; what is wrong with it is said when it is opened
+        parameters = (
+            0  # the base is nothing that is known here; what is wrong with it is said when it is opened
+        )
     why = needs_gpu(recipe, parameters)
     if why:
         raise DeviceError(

@@ -11,6 +11,7 @@ from transformers.utils import logging as transformers_logging
 
 from ophtimus_edge.locations import sync_folder
 from ophtimus_training import examples
+from ophtimus_training.card import CardFacts, write_card
 from ophtimus_training.checkpoints.results import ResultFolder, result_folder
 from ophtimus_training.examples import Examples
 from ophtimus_training.launching.ranks import first
@@ -66,19 +67,24 @@ def _trained(recipe: AnyRecipe, out: Path, result: ResultFolder) -> Outcome:
     if isinstance(recipe, OnBase) and recipe.method != "full":
         model = adapted(model, recipe, str(out / "base") if recipe.base == TINY else recipe.base)
     shape = shape_of(model.config)
-    outcome = learn(model, rows, recipe, arguments, part, lambda dealt: predicted(recipe, shape, dealt, device))
+    outcome = learn(
+        model, rows, recipe, arguments, part, lambda dealt: predicted(recipe, shape, dealt, device)
+    )
     _save(outcome, subject.tokenizer, part)
     if first():
         draw(part / LOG, part / PICTURE)
+        for sentence in _carded(part, out.name, recipe, subject.folder, train, heldout, outcome):
+            say(sentence)
         sync_folder(part)
     return outcome
 
 
 class _Subject(NamedTuple):
-    """What is trained: its tokenizer, and what makes or loads the model."""
+    """What is trained: its tokenizer, what makes or loads the model, and the base's folder where there is one."""
 
     tokenizer: Any
     make: Callable[[], Any]
+    folder: Path | None
 
 
 def _subject(
@@ -88,14 +94,14 @@ def _subject(
     if isinstance(recipe, PretrainRecipe):
         result.settle(_record(recipe, train, heldout, None))
         tokenizer = new_tokenizer(train.exchanges, recipe)
-        return _Subject(tokenizer, lambda: new_model(recipe, tokenizer))
+        return _Subject(tokenizer, lambda: new_model(recipe, tokenizer), None)
     if recipe.base == TINY:
         result.settle(_record(recipe, train, heldout, None))
         folder = bases.tiny(train.exchanges, result.folder)
     else:
         folder = bases.folder_of(recipe.base)
         result.settle(_record(recipe, train, heldout, folder))
-    return _Subject(bases.tokenizer_of(folder), lambda: bases.load(recipe, folder, device))
+    return _Subject(bases.tokenizer_of(folder), lambda: bases.load(recipe, folder, device), folder)
 
 
 def _quiet() -> None:
@@ -142,6 +148,39 @@ def _save(outcome: Outcome, tokenizer: Any, part: Path) -> None:
     if first():
         model.save_pretrained(part, **settings)
         tokenizer.save_pretrained(part)
+
+
+def _carded(
+    part: Path,
+    name: str,
+    recipe: AnyRecipe,
+    base: Path | None,
+    train: Examples,
+    heldout: Examples,
+    outcome: Outcome,
+) -> list[str]:
+    """Write the card, the licences and the provenance; returns what a person should know of them."""
+    named = recipe.base if isinstance(recipe, OnBase) else ""
+    results = {
+        "steps": outcome.steps,
+        "loss": outcome.loss,
+        "seconds": round(outcome.seconds, 1),
+        **outcome.evaluation,
+    }
+    facts = CardFacts(
+        name=name,
+        kind="adapter" if isinstance(recipe, OnBase) and recipe.method != "full" else "checkpoint",
+        base=named,
+        base_folder=base,
+        recipe=msgspec.to_builtins(recipe),
+        data=train.files,
+        evaluation_data=heldout.files,
+        results=results,
+        notes=[f"{len(train.skipped)} rows of the data were left out while they were read."]
+        if train.skipped
+        else [],
+    )
+    return write_card(part, facts)
 
 
 def _say(line: str) -> None:

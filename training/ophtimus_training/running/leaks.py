@@ -39,7 +39,9 @@ def refuse_leaks(
     texts = list(heldout_texts)
     count = sum(_digest(text) in digests for text in texts)
     if count:
-        raise TrainingDataError(f"{count} of {len(texts)} texts that are evaluated on are trained on too.", _HINT)
+        raise TrainingDataError(
+            f"{count} of {len(texts)} texts that are evaluated on are trained on too.", _HINT
+        )
 
 
 def _digest(text: str) -> bytes:

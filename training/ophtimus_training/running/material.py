@@ -80,7 +80,8 @@ def material(
         say(f"{count - len(rows)} of {count} rows are longer than {recipe.length} tokens and left out")
     if not rows:
         raise TrainingDataError(
-            f"no row fits into {recipe.length} tokens.", "Train with a larger --set length=, or on shorter rows."
+            f"no row fits into {recipe.length} tokens.",
+            "Train with a larger --set length=, or on shorter rows.",
         )
     windows = packed(rows, recipe.length, recipe.seed) if recipe.packing else unpacked(rows)
     say(_words(windows, recipe.length if recipe.packing else 0))

@@ -31,7 +31,9 @@ def draw(log: Path, out: Path) -> None:
     trained, heldout = losses(log)
     if not trained and not heldout:
         return
-    drawn = picture("loss", _WIDTH, _HEIGHT, "Loss over steps", _said(trained, heldout), *_parts(trained, heldout))
+    drawn = picture(
+        "loss", _WIDTH, _HEIGHT, "Loss over steps", _said(trained, heldout), *_parts(trained, heldout)
+    )
     drawn.set("xmlns", "http://www.w3.org/2000/svg")
     with staged(out) as part:
         part.write_bytes(ElementTree.tostring(drawn, encoding="utf-8", xml_declaration=True))
@@ -58,7 +60,9 @@ def _parts(trained: Points, heldout: Points) -> list[Element]:
         if not points:
             continue
         places = [(across.place(step), up.place(loss)) for step, loss in points]
-        parts.append(element("polyline", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in places), class_=class_))
+        parts.append(
+            element("polyline", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in places), class_=class_)
+        )
         # One point makes no line; and the held-out ones are few.
         marked = places if class_ == "heldout" or len(places) == 1 else []
         parts += [element("circle", cx=x, cy=y, r=3.5, class_=f"{class_}-mark") for x, y in marked]
@@ -71,7 +75,10 @@ def _axes(across: Scale, up: Scale) -> list[Element]:
     parts = []
     for tick in across.ticks:
         x = across.place(tick)
-        parts += [line(x, _TOP, x, _BOTTOM, "grid"), words(x, _BOTTOM + 19, across.name(tick), "middle", "tick")]
+        parts += [
+            line(x, _TOP, x, _BOTTOM, "grid"),
+            words(x, _BOTTOM + 19, across.name(tick), "middle", "tick"),
+        ]
     for tick in up.ticks:
         y = up.place(tick)
         parts += [line(_LEFT, y, _RIGHT, y, "grid"), words(_LEFT - 8, y + 4.5, up.name(tick), "end", "tick")]

@@ -30,7 +30,9 @@ class Probe(NamedTuple):
     right: int
 
 
-def probes(tokenizer: Any, questions: list[ChoiceQuestion], system: str, most: int, limit: int) -> list[Probe]:
+def probes(
+    tokenizer: Any, questions: list[ChoiceQuestion], system: str, most: int, limit: int
+) -> list[Probe]:
     """Questions as they are probed, in their order.
 
     Args:

@@ -230,7 +230,10 @@ def _eight_bit_adamw(trainer: RecipeTrainer) -> Any:
     decayed = set(trainer.get_decay_parameter_names(trainer.model))
     named = [(name, one) for name, one in trainer.model.named_parameters() if one.requires_grad]
     groups = [
-        {"params": [one for name, one in named if name in decayed], "weight_decay": trainer.args.weight_decay},
+        {
+            "params": [one for name, one in named if name in decayed],
+            "weight_decay": trainer.args.weight_decay,
+        },
         {"params": [one for name, one in named if name not in decayed], "weight_decay": 0.0},
     ]
     kept = [group for group in groups if group["params"]]

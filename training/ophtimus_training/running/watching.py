@@ -54,14 +54,18 @@ class Watching(TrainerCallback):  # type: ignore[misc]  # transformers has no ty
         self._began, self._began_at = time.monotonic(), state.global_step
         self._progress.update(self._task, total=state.max_steps, completed=state.global_step)
         if self._first and self._log.is_file():
-            lines = [line for line in self._log.read_text("utf-8").splitlines() if _step(line) <= state.global_step]
+            lines = [
+                line for line in self._log.read_text("utf-8").splitlines() if _step(line) <= state.global_step
+            ]
             self._log.write_text("".join(f"{line}\n" for line in lines), "utf-8")
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Move the bar."""
         self._progress.update(self._task, completed=state.global_step, left=self._left(state))
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
+    def on_log(
+        self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any
+    ) -> None:
         """Write a line into the log, and a shorter one to be read."""
         given = logs or {}
         line = {_NAMES.get(name, name): given[name] for name in _KEPT if name in given}
