@@ -130,7 +130,7 @@ def test_a_run_that_was_left_is_taken_up_and_another_one_is_refused(
     stopped.wait()
     if part.exists():  # else it was faster than the kill
         assert main([*command, "-o", str(tmp_path / "gone-on"), "--set", "learning_rate=1e-4"]) == 2
-        assert "another recipe" in capfd.readouterr().err
+        assert "begun otherwise (learning_rate was" in capfd.readouterr().err
         assert main([*command, "-o", str(tmp_path / "gone-on")]) == 0
     assert not part.exists()
     whole, gone_on = (tmp_path / name / "adapter_model.safetensors" for name in ("whole", "gone-on"))
