@@ -190,3 +190,47 @@ class RecipeError(OphtimusError):
 
 class TrainingDataError(OphtimusError):
     """A question file is missing, damaged, or breaks a rule that training relies on."""
+
+
+class BaseCheckpointError(OphtimusError):
+    """The checkpoint that training starts from is missing, quantized, or without what training needs."""
+
+
+class TrainingError(OphtimusError):
+    """A run cannot go on here: too little memory, no GPU, or attention that mixes sequences."""
+
+
+class PlanError(OphtimusError):
+    """A training cannot be planned: nothing is known of its base or of the device."""
+
+
+class DeviceError(OphtimusError):
+    """A training does not fit what it is to run on: too little memory, or no GPU where one is needed."""
+
+
+class AuditFailedError(TrainingDataError):
+    """Data would be trained on in a way that nobody means: without an end, without a mask, twice begun, cut."""
+
+
+class DataHubError(TrainingDataError):
+    """A data set cannot be had from the hub, or from the copy of it that the hub's cache holds."""
+
+
+class CheckpointError(OphtimusError):
+    """A checkpoint of a training run cannot be written, or does not belong to the run; what was kept is as it was."""
+
+
+class TrainingStoppedError(OphtimusError):
+    """A training run was told to stop; it kept a checkpoint first, or says that it could not.
+
+    Attributes:
+        exit_code: 128 and the signal's number, as shells have it.
+    """
+
+    def __init__(self, message: str, hint: str, exit_code: int) -> None:
+        super().__init__(message, hint)
+        self.exit_code = exit_code
+
+
+class MergeGateError(OphtimusError):
+    """A merged checkpoint does not compute what the adapter on its base computes; it does not appear."""

@@ -17,6 +17,7 @@ from ophtimus_convert.folder import (
     added,
     check_same,
     copy_licences,
+    copy_provenance,
     describe,
     publish,
     read_existing,
@@ -164,6 +165,7 @@ def convert(
                     "Nothing that the model is made from carries a licence file. Llama's licence must travel with "
                     "the model: put LICENSE and NOTICE into the source folder."
                 )
+            provenance = [] if existing else copy_provenance(blueprint, stage.ready)
             model = describe(
                 blueprint,
                 hashing.origin(blueprint, options.source_id, options.revision),
@@ -172,8 +174,10 @@ def convert(
                 licences,
                 imatrix.name if imatrix else "",
                 results,
+                provenance,
             )
             names = [entry.file for entry in entries] + [licence.file for licence in licences]
+            names += [file.name for file in provenance]
             names += [imatrix.name] if imatrix else []
             model = added(existing, model) if existing else model
             publish(stage.ready, names, out, model)
@@ -199,7 +203,7 @@ def _existing(options: Options, blueprint: Blueprint, hashing: Hashing | None) -
         return None
     origin = (hashing or Hashing(options.source)).origin(blueprint, options.source_id, options.revision)
     nothing = Level(level="", file="", size_bytes=0, sha256="")
-    check_same(existing, describe(blueprint, origin, options.version, [nothing], [], "", {}), options.out)
+    check_same(existing, describe(blueprint, origin, options.version, [nothing], [], "", {}, []), options.out)
     own = options.out / existing.imatrix
     if existing.imatrix and (
         options.calibrate or (options.imatrix and options.imatrix.read_bytes() != own.read_bytes())

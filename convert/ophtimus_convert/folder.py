@@ -24,6 +24,7 @@ from ophtimus_edge.models.formats import (
     read_model_folder,
     write_model_folder,
 )
+from ophtimus_edge.models.provenance import training_files
 from ophtimus_edge.models.store import sha256_of
 from ophtimus_edge.specialties import DEFAULT_SPECIALTY
 
@@ -92,10 +93,12 @@ def describe(
     licences: list[Licence],
     imatrix: str,
     gates: dict[str, str],
+    provenance: list[SourceFile],
 ) -> ModelFolder:
     """What model.json will say.
 
     Args:
+        provenance: the files that say how it was trained.
         imatrix: the name of the importance matrix's file, or "".
         gates: what each gate came to, by name.
     """
@@ -114,6 +117,7 @@ def describe(
         imatrix=imatrix,
         gates=gates,
         licences=licences,
+        provenance=provenance,
         tool_versions={
             "ophtimus-edge": __version__,
             "llama-cpp-python": importlib.metadata.version("llama-cpp-python"),
@@ -174,6 +178,18 @@ def copy_licences(blueprint: Blueprint, target: Path) -> list[Licence]:
                 is_notice = path.name.lower().startswith("notice")
                 licences.append(Licence(name=path.stem, file=path.name, notice=text if is_notice else ""))
     return licences
+
+
+def copy_provenance(blueprint: Blueprint, target: Path) -> list[SourceFile]:
+    """Copy the record and the card of the training: the adapter's, which holds its base's, else the checkpoint's."""
+    folders = [blueprint.adapter.folder] if blueprint.adapter else []
+    folders.append(blueprint.checkpoint.folder)
+    found = next(filter(None, map(training_files, folders)), {})
+    copied = []
+    for name, path in found.items():
+        shutil.copyfile(path, target / name)
+        copied.append(SourceFile(name, (target / name).stat().st_size, sha256_of(target / name)))
+    return copied
 
 
 def added(existing: ModelFolder, more: ModelFolder) -> ModelFolder:

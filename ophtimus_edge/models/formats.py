@@ -164,6 +164,8 @@ class ModelFolder(Document, kw_only=True):
             "" for none; :attr:`comparison` reads both.
         tested_languages: codes of the languages (``en``, ``ko``) that a comparison asked questions in; empty
             where nothing was measured.
+        provenance: files of the folder that say how the weights were trained, as the training wrote them
+            (:mod:`ophtimus_edge.models.provenance`); empty where nothing is known of it.
     """
 
     name: str
@@ -183,6 +185,7 @@ class ModelFolder(Document, kw_only=True):
     tool_versions: dict[str, str] = {}
     verdict: Verdict | str | None = None
     tested_languages: list[str] = []
+    provenance: list[SourceFile] = []
 
     @property
     def comparison(self) -> Verdict:
@@ -289,6 +292,7 @@ def read_model_folder(folder: Path) -> ModelFolder:
     model = decode(data, ModelFolder, str(path))
     names = [level.file for level in model.levels] + [licence.file for licence in model.licences]
     names += [model.known_questions] if model.known_questions else []
+    names += [file.name for file in model.provenance]
     for name in names:
         if not name or name in {".", ".."} or Path(name).name != name or "\\" in name:
             raise InvalidModelError(

@@ -237,6 +237,7 @@ def listed_files(description: ModelFolder) -> list[str]:
     names = [level.file for level in description.levels]
     names += [licence.file for licence in description.licences]
     names += [name for name in (description.known_questions, description.imatrix) if name]
+    names += [file.name for file in description.provenance]
     return list(dict.fromkeys(names))
 
 
@@ -256,6 +257,8 @@ def _wanted(description: ModelFolder, record: StoreRecord | None) -> list[Stored
     wanted |= {
         level.file: StoredFile(level.file, level.size_bytes, level.sha256) for level in description.levels
     }
+    for stated in description.provenance:
+        wanted.setdefault(stated.name, StoredFile(stated.name, stated.size_bytes, stated.sha256))
     for name in listed_files(description):
         wanted.setdefault(name, StoredFile(name, 0, ""))
     return list(wanted.values())

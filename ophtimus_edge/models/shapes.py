@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from ophtimus_edge.models.gguf import TENSOR_TYPES, Header, TensorInfo
 
 _BLOCKS = {name: (weights, size) for name, weights, size in TENSOR_TYPES.values()}
-_VOCABULARY, _MERGES, _TRAINED = 128_256, 280_147, 131_072
+VOCABULARY, _MERGES, _TRAINED = 128_256, 280_147, 131_072
 # Of such a vocabulary: tokens, their types and the merges, as every Llama-3 GGUF file holds them.
 _METADATA_BYTES: Final = 7_823_000
 
@@ -28,7 +28,8 @@ class Shape(NamedTuple):
     tied: bool
 
 
-_SHAPES = {
+# By the size that a catalog states, in billions of parameters.
+PUBLISHED = {
     1.0: Shape(16, 2048, 8192, 32, 8, 64, True),
     3.0: Shape(28, 3072, 8192, 24, 8, 128, True),
     8.0: Shape(32, 4096, 14336, 32, 8, 128, False),
@@ -67,8 +68,8 @@ def expected_header(parameters: str, level: str) -> tuple[Header, int]:
         level: one of :data:`LEVELS`.
     """
     billions = float(parameters.strip().upper().removesuffix("B"))
-    nearest = min(_SHAPES, key=lambda size: abs(math.log(size / billions)))
-    shape = _SHAPES[nearest]
+    nearest = min(PUBLISHED, key=lambda size: abs(math.log(size / billions)))
+    shape = PUBLISHED[nearest]
     if billions != nearest:
         shape = shape._replace(layers=max(1, round(shape.layers * billions / nearest)))
     tensors: list[TensorInfo] = []
@@ -83,7 +84,7 @@ def expected_header(parameters: str, level: str) -> tuple[Header, int]:
         "llama.block_count": shape.layers,
         "llama.context_length": _TRAINED,
         "llama.embedding_length": shape.width,
-        "tokenizer.ggml.tokens": _VOCABULARY,
+        "tokenizer.ggml.tokens": VOCABULARY,
         "tokenizer.ggml.merges": _MERGES,
     }
     return Header(3, metadata, tensors, _METADATA_BYTES), _METADATA_BYTES + offset
@@ -94,7 +95,7 @@ def _tensors(shape: Shape, types: _Types) -> list[tuple[str, tuple[int, ...], st
     wide, narrow = shape.heads * shape.head, shape.kv_heads * shape.head
     embedding = types.output if shape.tied else types.most
     found: list[tuple[str, tuple[int, ...], str]] = [
-        ("token_embd.weight", (shape.width, _VOCABULARY), embedding)
+        ("token_embd.weight", (shape.width, VOCABULARY), embedding)
     ]
     for layer in range(shape.layers):
         value, down = (kinds[layer % len(kinds)] for kinds in (types.value, types.down))
@@ -111,5 +112,5 @@ def _tensors(shape: Shape, types: _Types) -> list[tuple[str, tuple[int, ...], st
         ]
     found.append(("output_norm.weight", (shape.width,), "F32"))
     if not shape.tied:
-        found.append(("output.weight", (shape.width, _VOCABULARY), types.output))
+        found.append(("output.weight", (shape.width, VOCABULARY), types.output))
     return found

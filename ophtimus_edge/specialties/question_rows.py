@@ -8,7 +8,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,7 +73,7 @@ def read_rows(path: Path, needed: tuple[str, ...] = CHOICE_NEEDED) -> Rows:
     if is_jsonl and first.lstrip().startswith("["):
         raise QuizFileError("list", path=path)
     if is_jsonl:
-        return Rows("line", _json_rows(text))
+        return Rows("line", json_rows(io.StringIO(text)))
     return Rows("row", _csv_rows(path, text, first, needed))
 
 
@@ -113,8 +113,9 @@ def _korean(content: bytes) -> str | None:
     return text if reads_as_korean(Counter(text)) else None
 
 
-def _json_rows(text: str) -> Iterator[Row]:
-    for number, line in enumerate(io.StringIO(text), start=1):
+def json_rows(lines: Iterable[str]) -> Iterator[Row]:
+    """The rows of lines of JSONL, numbered from 1; blank ones are passed over."""
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:

@@ -122,8 +122,8 @@ class _Handler(BaseHTTPRequestHandler):
             elif self.name == "cdn":
                 repo_id, name = path.lstrip("/").rsplit("/", 1)
                 self.send_file(name, self.hub.repositories[repo_id].files[name], {})
-            elif path.startswith("/api/models/"):
-                self.api(path.removeprefix("/api/models/"), token)
+            elif path.startswith(("/api/models/", "/api/datasets/")):
+                self.api(path.removeprefix("/api/models/").removeprefix("/api/datasets/"), token)
             else:
                 self.resolve(path, token)
 
@@ -189,8 +189,10 @@ class _Handler(BaseHTTPRequestHandler):
         return entry
 
     def resolve(self, path: str, token: str) -> None:
-        cached = path.startswith("/api/resolve-cache/models/")
-        repo_id, rest = path.removeprefix("/api/resolve-cache/models").lstrip("/").split("/resolve/", 1)
+        cached = path.startswith("/api/resolve-cache/")
+        for prefix in ("/api/resolve-cache", "/models", "/datasets"):
+            path = path.removeprefix(prefix)
+        repo_id, rest = path.lstrip("/").split("/resolve/", 1)
         revision, name = rest.split("/", 1)
         if self.refused(repo_id, token, of_file=True):
             return

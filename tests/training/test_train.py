@@ -4,18 +4,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import torch
 from conftest import BIN, ROOT
 from conversions import converted
-from transformers import AutoModelForCausalLM, AutoTokenizer, DataCollatorForSeq2Seq, TrainingArguments
 
-from ophtimus_edge.errors import TrainingDataError
 from ophtimus_training.cli import main
-from ophtimus_training.fit import _Trainer
 from ophtimus_training.order import PooledOrder
-from ophtimus_training.primer import Exchange
-from ophtimus_training.recipe import load
-from ophtimus_training.rows import IGNORED, tokenized
 from ophtimus_training.tokenizer import SPECIAL_TOKENS, train_tokenizer
 
 
@@ -56,42 +49,6 @@ def test_a_missing_base_or_primer_is_said_in_two_lines(tmp_path: Path) -> None:
         assert "/nowhere" in result.stderr
         assert "Traceback" not in result.stderr
         assert not (tmp_path / "out").exists()
-
-
-def test_only_the_reply_of_a_row_is_learned_and_none_is_cut() -> None:
-    tokenizer = train_tokenizer(["What is glaucoma?", "A disease of the optic nerve."] * 3, 512, 128)
-    exchange = Exchange("What is glaucoma?", "A disease of the optic nerve.")
-    for system in ("", "You are an ophthalmologist."):
-        (row,) = tokenized(tokenizer, [exchange], 512, system)
-        learned = [token for token in row["labels"] if token != IGNORED]
-        assert tokenizer.decode(learned) == f"{exchange.reply}<|eot_id|>"
-        assert row["input_ids"][-len(learned) :] == learned
-        assert tokenizer.decode(row["input_ids"]).count("<|begin_of_text|>") == 1
-        assert system in tokenizer.decode(row["input_ids"])
-        assert len(row["labels"]) == len(row["input_ids"])
-    length = len(row["input_ids"])
-    assert tokenized(tokenizer, [exchange], length, system)
-    with pytest.raises(TrainingDataError, match=f"1 rows are longer than {length - 1}"):
-        tokenized(tokenizer, [exchange], length - 1, system)
-
-
-def test_padding_changes_no_loss(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    """The loss of a batch is that of its rows, each by itself and masked as transformers does it."""
-    tokenizer = AutoTokenizer.from_pretrained(tiny_checkpoint)
-    model = AutoModelForCausalLM.from_pretrained(tiny_checkpoint, dtype=torch.float32)
-    rows = tokenized(
-        tokenizer, [Exchange("Short?", "Yes."), Exchange("Longer, is it?", "It is longer by far.")], 512
-    )
-    recipe = load("demo-pretrain")
-    trainer = _Trainer(
-        recipe, model=model, args=TrainingArguments(output_dir=str(tmp_path), use_cpu=True, report_to="none")
-    )
-    batch = DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=IGNORED)(rows)
-    assert (batch["input_ids"] == tokenizer.pad_token_id).any()
-    with torch.no_grad():
-        ours = trainer.compute_loss(model, dict(batch))
-        plain = model(**batch).loss
-    torch.testing.assert_close(ours, plain, rtol=1e-5, atol=1e-5)
 
 
 def test_the_tokenizer_gives_every_text_back_and_ends_turns() -> None:

@@ -1,16 +1,19 @@
-"""Pre-training: a tokenizer and a Llama from random weights, on the primer's answers."""
+"""A new model: a tokenizer and a Llama from random weights, made for the texts that it is to learn."""
 
-from pathlib import Path
+from collections.abc import Iterable
 
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from ophtimus_edge import specialties
-from ophtimus_training import primer as primers
-from ophtimus_training.fit import Outcome, fit
+from ophtimus_training.primer import Exchange
 from ophtimus_training.recipe import PretrainRecipe
-from ophtimus_training.rows import tokenized
 from ophtimus_training.tokenizer import train_tokenizer
+
+
+def new_tokenizer(exchanges: Iterable[Exchange], recipe: PretrainRecipe) -> PreTrainedTokenizerFast:
+    """A tokenizer of the recipe's size, its merges counted in the exchanges' texts, each once."""
+    texts = dict.fromkeys(text for exchange in exchanges for text in exchange)
+    return train_tokenizer(texts, recipe.vocabulary, recipe.context)
 
 
 def new_model(recipe: PretrainRecipe, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
@@ -34,27 +37,3 @@ def new_model(recipe: PretrainRecipe, tokenizer: PreTrainedTokenizerFast) -> Lla
             pad_token_id=tokenizer.pad_token_id,
         )
     )
-
-
-def pretrain(recipe: PretrainRecipe, out: Path) -> Outcome:
-    """Train a base model and save it, with its tokenizer, as a checkpoint in bfloat16.
-
-    Args:
-        recipe: what to train, on which data.
-        out: an empty folder.
-
-    Raises:
-        TrainingDataError: the data are missing, damaged, leaking, or too long.
-    """
-    primer = primers.read(Path(recipe.data))
-    exchanges = primers.exchanges(primer)
-    texts = dict.fromkeys(text for exchange in exchanges for text in exchange)
-    tokenizer = train_tokenizer(texts, recipe.vocabulary, recipe.context)
-    # Under the system prompt that it will be asked with: a model this small answers only in the format
-    # that it has seen.
-    system = specialties.role_named(specialties.DEFAULT_ROLE).system_prompt
-    rows = tokenized(tokenizer, exchanges, recipe.length, system)
-    outcome = fit(new_model(recipe, tokenizer), tokenizer, rows, recipe, out / "work")
-    outcome.model.to(torch.bfloat16).save_pretrained(out)
-    tokenizer.save_pretrained(out)
-    return outcome

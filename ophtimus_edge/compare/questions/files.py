@@ -99,8 +99,8 @@ def read_choices(path: Path) -> ComparisonFile[ChoiceQuestion]:
         rows = rows._replace(rows=[row for row in rows.rows if not _is_essay(row)])
 
     def made(row: Row, row_id: str) -> ChoiceQuestion:
-        is_yes_no = yes_no or _is_true_or_false(row)
-        return choice_question(_true_or_false(row.cells) if is_yes_no else row.cells, row_id)
+        is_yes_no = yes_no or is_true_or_false(row)
+        return choice_question(true_or_false(row.cells) if is_yes_no else row.cells, row_id)
 
     return _checked(path, rows, made, _choice_key, "no_choice")
 
@@ -153,15 +153,19 @@ def _is_essay(row: Row) -> bool:
     return bool(row.cells.get("phrasings")) and not _has_options(row)
 
 
-def _is_true_or_false(row: Row) -> bool:
+def is_true_or_false(row: Row) -> bool:
     """Whether a row has the options of PubMedQA beside its answer, yes, no or maybe."""
     options = [text for name in OPTIONS if (text := row.cells.get(name, "").strip().casefold())]
     answer = row.cells.get("answer", "").strip().casefold()
     return options == ["true", "false"] and answer in {"yes", "no", "maybe"}
 
 
-def _true_or_false(cells: dict[str, str]) -> dict[str, str]:
-    """A question of PubMedQA as it is asked: yes is A) True, no is B) False."""
+def true_or_false(cells: dict[str, str]) -> dict[str, str]:
+    """A question of PubMedQA as it is asked: yes is A) True, no is B) False.
+
+    Raises:
+        RowProblem: its answer is maybe, or neither yes nor no.
+    """
     written = cells.get("answer", "").strip()
     answer = written.casefold()
     if answer == "maybe":

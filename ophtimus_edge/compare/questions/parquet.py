@@ -38,11 +38,15 @@ def is_parquet(path: Path) -> bool:
         return False  # whoever reads it as text says what is the matter
 
 
-def read_parquet_rows(path: Path, needed: tuple[str, ...]) -> Rows:
+def read_parquet_rows(
+    path: Path, needed: tuple[str, ...], also: frozenset[str] = frozenset(), most_bytes: int = MOST_BYTES
+) -> Rows:
     """The rows of a Parquet file, numbered from 1.
 
     Args:
         needed: the columns that it must have.
+        also: columns that are read beside those of questions.
+        most_bytes: a larger file is refused.
 
     Raises:
         MissingExtraError: pyarrow is not installed.
@@ -59,14 +63,15 @@ def read_parquet_rows(path: Path, needed: tuple[str, ...]) -> Rows:
     try:
         if not path.is_file():
             raise ComparisonFileError("folder" if path.exists() else "missing", path=path)
-        if path.stat().st_size > MOST_BYTES:
-            raise ComparisonFileError("large", path=path, most=MOST_BYTES >> 20)
+        if path.stat().st_size > most_bytes:
+            raise ComparisonFileError("large", path=path, most=most_bytes >> 20)
         file = parquet.ParquetFile(path)
         columns = {name: column_name(name) for name in file.schema_arrow.names}
         check_columns(path, list(columns.values()), needed)
     except (arrow.ArrowException, OSError, ValueError) as error:
         raise _damaged(path, error) from error
-    return Rows("row", _rows(path, file, {name: known for name, known in columns.items() if known in _READ}))
+    read = {name: known for name, known in columns.items() if known in _READ | also}
+    return Rows("row", _rows(path, file, read))
 
 
 def _rows(path: Path, file: Any, columns: dict[str, str]) -> Iterator[Row]:

@@ -1,0 +1,1 @@
+"""From raw texts and question files to training data, with a report of what was dropped and why."""
