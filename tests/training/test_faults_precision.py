@@ -2,6 +2,8 @@
 
 import inspect
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -82,19 +84,25 @@ def test_qlora_holds_the_base_in_4_bits_and_its_adapter_in_float32(
     assert torch.equal(matrix, before)
 
 
-def test_bitsandbytes_is_imported_for_qlora_alone(tiny_checkpoint: Path) -> None:
-    import subprocess
-    import sys
-
-    code = (
-        "import sys, torch; from pathlib import Path; from ophtimus_training import recipe as r;"
-        "from ophtimus_training.running import bases, job, adapters;"
-        "recipe, device = r.load('demo-instruct'), torch.device('cpu');"
-        f"model = bases.load(recipe, Path({str(tiny_checkpoint)!r}), device);"
-        "adapters.adapted(model, recipe, 'x'); print('bitsandbytes' in sys.modules)"
-    )
+def test_bitsandbytes_is_needed_for_qlora_alone(tiny_checkpoint: Path) -> None:
+    code = f"""
+import sys
+sys.modules["bitsandbytes"] = None  # as where it is not installed
+from pathlib import Path
+import torch
+from ophtimus_edge.errors import TrainingError
+from ophtimus_training import recipe as recipes
+from ophtimus_training.running import adapters, bases
+folder, device = Path({str(tiny_checkpoint)!r}), torch.device("cpu")
+recipe = recipes.load("demo-instruct")
+adapters.adapted(bases.load(recipe, folder, device), recipe, "x")
+try:
+    bases.load(recipes.load("demo-instruct", ["method=qlora"]), folder, device)
+except TrainingError as error:
+    print(error.message)
+"""
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == "False"
+    assert result.stdout == "QLoRA needs bitsandbytes, which is not installed.\n"
 
 
 def test_deepspeed_with_a_device_map(tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
