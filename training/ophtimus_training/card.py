@@ -205,6 +205,7 @@ def _card(facts: CardFacts, licence: str, carried: list[str], missing: list[str]
     told = _read(facts.adapter)
     if told:  # a merge learns nothing: what its adapter learned from stands in that one's provenance
         lines += _table("What the adapter learned from", told.get("data"))
+        lines += _table("What was held out", told.get("evaluation_data"))
         lines += _results(told.get("results", {}), "What its training came to")
     lines += _results(facts.results, "What it came to")
     if facts.notes:
@@ -231,14 +232,11 @@ def _table(heading: str, files: Any) -> list[str]:
 
 
 def _results(results: dict[str, Any], heading: str) -> list[str]:
-    if not results:
+    # What has parts stands in the record, but for figures with their interval.
+    shown = {key: one for key, one in results.items() if not isinstance(one, dict) or "value" in one}
+    if not shown:
         return []
-    return [
-        "",
-        f"## {heading}",
-        "",
-        *(f"- {_plain(key)}: {_figure(value)}" for key, value in results.items()),
-    ]
+    return ["", f"## {heading}", "", *(f"- {_plain(key)}: {_figure(one)}" for key, one in shown.items())]
 
 
 def _figure(value: Any) -> str:

@@ -49,7 +49,9 @@ def handle(options: argparse.Namespace) -> None:
             "Say which ones: --device H100, or any other that ophtimus-train knows.",
         )
     most = options.gpus or here.count
-    plans = [planning.predict(recipe, shape, here._replace(count=count)) for count in _counts(most)]
+    plans = [
+        planning.predict(recipe, shape, msgspec.structs.replace(here, count=count)) for count in _counts(most)
+    ]
     if options.json:
         for plan in plans:
             document = {**msgspec.to_builtins(plan), "fits": plan.fits}

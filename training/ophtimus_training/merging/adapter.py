@@ -78,6 +78,8 @@ class Adapter:
         model = hollow(base)
         config = LoraConfig.from_pretrained(self.folder)
         config.inference_mode = True
+        # Compared already; peft would warn that the model here has no name.
+        config.base_model_name_or_path = None
         try:
             wrapped = get_peft_model(model, config, low_cpu_mem_usage=True)
             told = set_peft_model_state_dict(wrapped, self.tensors, low_cpu_mem_usage=True)

@@ -40,7 +40,7 @@ class Checkpoint:
         self.types: dict[str, torch.dtype] = {}
         for path in self.files:
             try:
-                handle = safe_open(path, "pt")
+                handle: Any = safe_open(path, "pt")
                 for name in handle.keys():  # noqa: SIM118  # no dictionary, and its keys alone can be listed
                     said = handle.get_slice(name)
                     if said.get_dtype() not in _TYPES:

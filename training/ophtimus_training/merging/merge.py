@@ -74,7 +74,7 @@ def merge(folder: Path, out: Path, base: str, say: Callable[[str], None], show: 
         results = {key: value for key, value in found._asdict().items() if value is not None}
         facts = CardFacts(
             name=out.name, kind="merged", base=named, base_folder=place, recipe=_recipe(folder),
-            results={"gate": found.words, **results}, notes=notes, adapter=folder,
+            results={"gate": found.words, "gate_figures": results}, notes=notes, adapter=folder,
         )  # fmt: skip
         for sentence in write_card(part, facts):
             say(sentence)

@@ -1,17 +1,17 @@
 """What a recipe would train on: the graphics cards that are here, cards of a name, or the processor."""
 
-from typing import NamedTuple
+import msgspec
 
 from ophtimus_edge.errors import PlanError
 from ophtimus_edge.models.hardware import read_machine
 from ophtimus_training.planning.published import device_named, published
-from ophtimus_training.recipe import AnyRecipe, OnBase
+from ophtimus_training.recipe import OnBase, Recipe
 
 # What a processor trains in reasonable time; the demonstration model has 4 million weights.
 _LARGEST_ON_A_CPU = 200_000_000
 
 
-class Devices(NamedTuple):
+class Devices(msgspec.Struct, frozen=True):
     """Devices of one kind.
 
     Attributes:
@@ -57,7 +57,7 @@ def named(name: str, count: int) -> Devices:
     return Devices(device.name, count, int(device.memory_gib * 2**30), gpu=True)
 
 
-def needs_gpu(recipe: AnyRecipe, parameters: int) -> str:
+def needs_gpu(recipe: Recipe, parameters: int) -> str:
     """Why a recipe cannot be trained on a processor, in words to follow "because"; "" where it can.
 
     Args:

@@ -54,7 +54,8 @@ def _work(plan: Plan) -> Iterator[str]:
 
 def _memory(plans: list[Plan]) -> Table:
     first = plans[0]
-    table = Table(title=f"GiB at the peak, each {first.device}", title_justify="left", box=None)
+    unit, size_of = ("GiB", 2**30) if first.peak_bytes >= 2**30 else ("MiB", 2**20)
+    table = Table(title=f"{unit} at the peak, each {first.device}", title_justify="left", box=None)
     table.add_column()
     for plan in plans:
         table.add_column(
@@ -63,11 +64,11 @@ def _memory(plans: list[Plan]) -> Table:
     for part, words in _PARTS.items():
         sizes = [int(getattr(plan.memory, part)) for plan in plans]
         if any(sizes):
-            table.add_row(words, *(f"{size / 2**30:.2f}" for size in sizes))
+            table.add_row(words, *(f"{size / size_of:.2f}" for size in sizes))
     table.add_section()
-    table.add_row("together", *(f"{plan.peak_bytes / 2**30:.2f}" for plan in plans))
+    table.add_row("together", *(f"{plan.peak_bytes / size_of:.2f}" for plan in plans))
     if first.device_bytes:
-        table.add_row("there", *(f"{plan.device_bytes / 2**30:.2f}" for plan in plans))
+        table.add_row("there", *(f"{plan.device_bytes / size_of:.2f}" for plan in plans))
         table.add_row("", *("fits" if plan.fits else "too little" for plan in plans))
     return table
 

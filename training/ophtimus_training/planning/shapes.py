@@ -83,7 +83,7 @@ def trainable_parameters(recipe: AnyRecipe, shape: ModelShape) -> int:
     return shape.parameters
 
 
-def shape_of(recipe: AnyRecipe) -> ModelShape:
+def shape_of(recipe: AnyRecipe | OnBase) -> ModelShape:
     """The shape of the model that a recipe trains; nothing is fetched.
 
     Raises:
