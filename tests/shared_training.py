@@ -1,6 +1,6 @@
 """A small run that several processes share, for tests; they are started with torchrun.
 
-``torchrun ... -m shared_training FOLDER STRATEGY KIND...`` trains each kind twice: from its beginning to its end, and
+``torchrun ... -m shared_training FOLDER STRATEGY:KIND...`` trains each kind twice: from its beginning to its end, and
 stopped by a signal that one process alone gets, then gone on with. FOLDER/result.json has what came of it.
 """
 
@@ -113,6 +113,7 @@ def run(work: Path, kind: str, strategy: str, stopped: bool = False) -> Result:
         remove_unused_columns=False,
         **strategy_settings(recipe, processes(), gpu=True),
     )
+    os.environ.pop("ACCELERATE_USE_FSDP", None)  # what a run before this one in the same process left
     if strategy == "fsdp2" and processes() > 1:
         # torch shares out over processors too, and accelerate over GPUs only: it is told that these are some.
         PartialState._shared_state["distributed_type"] = DistributedType.MULTI_GPU
@@ -130,29 +131,28 @@ def run(work: Path, kind: str, strategy: str, stopped: bool = False) -> Result:
     return Result(losses, weights, sorted(path.name for path in work.iterdir()), shared_out)
 
 
-def tried(folder: Path, kind: str, strategy: str) -> dict[str, Any]:
+def tried(folder: Path, strategy: str, kind: str) -> dict[str, Any]:
     """A run, and the same run stopped and gone on with."""
-    undisturbed = run(folder / kind / "whole", kind, strategy)
-    work = folder / kind / "stopped"
+    undisturbed = run(folder / "whole", kind, strategy)
+    work = folder / "stopped"
     code = 0
     try:
         run(work, kind, strategy, stopped=True)
     except TrainingStoppedError as stop:
         code = stop.exit_code
     gone_on = run(work, kind, strategy)
-    kept = sorted(path.name for path in (work / gone_on.files[0]).iterdir())
     return {
         **undisturbed._asdict(),
         "exit_code": code,
         "same": gone_on.weights == undisturbed.weights,
         "checkpoints": gone_on.files,
-        "kept": kept,
+        "kept": sorted(path.name for path in (work / gone_on.files[0]).iterdir()),
     }
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    place, asked, kinds = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
-    found = {kind: tried(place, kind, asked) for kind in kinds}
+    place = Path(sys.argv[1])
+    found = {asked: tried(place / asked.replace(":", "-"), *asked.split(":")) for asked in sys.argv[2:]}
     if first():
         (place / "result.json").write_text(json.dumps(found))

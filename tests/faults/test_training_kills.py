@@ -4,12 +4,13 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Disk
+from conftest import BIN, ROOT, Disk
 from small_training import Host, Try, host
 
 from ophtimus_training.checkpoints.sound import MANIFEST, damage, latest_sound
@@ -182,16 +183,23 @@ def test_a_stopped_run_keeps_its_step_and_says_how_to_go_on(
     assert one.weights == whole["lora"]
 
 
-def test_a_second_signal_ends_a_run_at_once_and_the_last_step_is_finished(
+def test_a_second_ctrl_c_ends_a_run_at_once_and_a_second_sigterm_does_not(
     tries: Host, tmp_path: Path
 ) -> None:
-    impatient = Try(tmp_path / "impatient", save_every=0, pause=60)
-    process = tries.start(impatient)
-    waited(impatient)
-    os.kill(process, signal.SIGTERM)
-    time.sleep(0.2)
-    os.kill(process, signal.SIGTERM)
-    assert tries.end() == -signal.SIGTERM
+    """A cluster's SIGTERM reaches a process twice: once by itself, once through torchrun."""
+    for number, code, kept_one in ((signal.SIGINT, 130, False), (signal.SIGTERM, 143, True)):
+        one = Try(tmp_path / f"run-{number}", save_every=0, pause=1)
+        process = tries.start(one)
+        waited(one)
+        os.kill(process, number)
+        time.sleep(0.1)
+        os.kill(process, number)
+        assert tries.end() == code
+        assert bool(kept(one)) == kept_one
+        assert "Traceback" not in one.said
+
+
+def test_a_run_that_is_stopped_in_its_last_step_ends_well(tries: Host, tmp_path: Path) -> None:
     last = Try(tmp_path / "last", save_every=0, pause=0.3, steps=1)
     process = tries.start(last)
     waited(last)
@@ -208,6 +216,30 @@ def test_a_run_that_had_taken_its_last_step_takes_no_other(tries: Host, tmp_path
     assert tries.run(one) == 0, one.said
     assert one.weights == ended
     assert kept(one) == ["checkpoint-4", "checkpoint-5"]
+
+
+def test_the_command_that_is_stopped_goes_on_when_it_is_given_again(tmp_path: Path) -> None:
+    settings = ["steps=12", "save_every=1", "evaluate_every=0", "probe=0", "packing=false", "batch=2"]
+    words = [str(BIN / "ophtimus-train"), "run", "smoke", *(word for one in settings for word in ("--set", one))]
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    subprocess.run([*words, "-o", str(whole)], cwd=ROOT, check=True, capture_output=True)
+    with subprocess.Popen([*words, "-o", str(out)], cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 120
+        while not list(tmp_path.glob(".out.part/work/checkpoint-1")) and time.monotonic() < deadline:
+            time.sleep(0.005)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=120)
+    assert process.returncode == 143, said
+    message, hint = said.splitlines()[-2:]
+    assert "stopped after step" in message
+    assert "Run the same command again" in hint
+    assert "Traceback" not in said
+    assert not out.exists()
+    subprocess.run([*words, "-o", str(out)], cwd=ROOT, check=True, capture_output=True)
+    name = "adapter_model.safetensors"
+    assert (out / name).read_bytes() == (whole / name).read_bytes()
+    assert not list(tmp_path.glob(".*"))
+    assert not (out / "work").exists()
 
 
 def waited(one: Try) -> None:

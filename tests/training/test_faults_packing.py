@@ -28,7 +28,9 @@ def test_packed_sequences_have_the_logits_that_they_have_alone() -> None:
     first, second, third = [5, 9, 17, 30, END], [8, 8, 40, END], [33, 7, END]
     batch = Collator(PADDING)([window_of(first, second), window_of(third)])
     with torch.no_grad():
-        packed_logits = model(input_ids=batch["input_ids"], position_ids=batch["position_ids"]).logits
+        packed_logits = model(
+            input_ids=batch["input_ids"], position_ids=batch["position_ids"], use_cache=False
+        ).logits
         alone = [model(input_ids=torch.tensor([one])).logits[0] for one in (first, second, third)]
         mixed = model(input_ids=batch["input_ids"]).logits  # what there is without positions: contamination
     torch.testing.assert_close(packed_logits[0], torch.cat(alone[:2]), rtol=1e-5, atol=1e-5)
@@ -57,9 +59,9 @@ def test_the_loss_of_packed_rows_is_that_of_the_same_rows_apart() -> None:
 
     def loss(batch: dict[str, Any]) -> tuple[float, int]:
         with torch.no_grad():
-            logits = model(input_ids=batch["input_ids"], position_ids=batch.get("position_ids")).logits[
-                :, :-1
-            ]
+            logits = model(
+                input_ids=batch["input_ids"], position_ids=batch.get("position_ids"), use_cache=False
+            ).logits[:, :-1]
         targets = batch["labels"][:, 1:]
         total = torch.nn.functional.cross_entropy(
             logits[targets != IGNORED], targets[targets != IGNORED], reduction="sum"

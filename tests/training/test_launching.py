@@ -55,26 +55,27 @@ def torchrun(*words: str, folder: Path, processes: int = 2) -> "subprocess.Compl
     )
 
 
-@pytest.mark.parametrize("strategy", ["ddp", "fsdp2"])
-def test_two_processes_learn_what_one_does(
-    alone: dict[str, shared_training.Result], tmp_path: Path, strategy: str
-) -> None:
+def test_two_processes_learn_what_one_does(alone: dict[str, shared_training.Result], tmp_path: Path) -> None:
     """And stopped by a signal that one of them gets, they keep one checkpoint and go on from it bit for bit."""
-    ended = torchrun("-m", "shared_training", str(tmp_path), strategy, *KINDS, folder=tmp_path)
+    asked = ("ddp:lora", "fsdp2:tied", "fsdp2:lora")
+    ended = torchrun("-m", "shared_training", str(tmp_path), *asked, folder=tmp_path)
     assert ended.returncode == 0, ended.stderr[-3000:]
-    for kind, found in json.loads((tmp_path / "result.json").read_text()).items():
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert tuple(result) == asked
+    for name, found in result.items():
+        strategy, kind = name.split(":")
         expected = alone[kind]
         assert found["shared_out"] == (strategy == "fsdp2")
         assert len(found["losses"]) == 6
         np.testing.assert_allclose(found["losses"], expected.losses, rtol=1e-5)
         assert found["weights"].keys() == expected.weights.keys()
-        for name, weights in found["weights"].items():
-            np.testing.assert_allclose(weights, expected.weights[name], atol=1e-4)
+        for weight, values in found["weights"].items():
+            np.testing.assert_allclose(values, expected.weights[weight], atol=1e-4)
         assert found["exit_code"] == 128 + signal.SIGTERM
         assert found["checkpoints"] == ["checkpoint-2"]  # in the middle of an epoch
         assert found["same"]
         assert "optimizer.safetensors" in found["kept"]
-        assert not any(name.endswith((".pt", ".pth", ".bin")) for name in found["kept"])
+        assert not any(file.endswith((".pt", ".pth", ".bin")) for file in found["kept"])
 
 
 def test_one_process_ignores_the_strategy() -> None:

@@ -42,7 +42,9 @@ def bases(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> di
     shutil.copytree(tiny_checkpoint, untied)
     tensors = load_file(untied / "model.safetensors")
     torch.manual_seed(8)
-    tensors[HEAD] = (tensors[EMBEDDING].float() + 0.02 * torch.randn_like(tensors[EMBEDDING].float())).bfloat16()
+    tensors[HEAD] = (
+        tensors[EMBEDDING].float() + 0.02 * torch.randn_like(tensors[EMBEDDING].float())
+    ).bfloat16()
     save_file(tensors, untied / "model.safetensors", metadata={"format": "pt"})
     config = json.loads((untied / "config.json").read_text())
     (untied / "config.json").write_text(json.dumps(config | {"tie_word_embeddings": False}))
@@ -79,7 +81,9 @@ def test_a_merge_is_pefts_own(kind: str, tied: bool, bases: dict[bool, Path], tm
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
-def test_the_gate_refuses_what_was_merged_wrong(adapter: Path, bases: dict[bool, Path], tmp_path: Path) -> None:
+def test_the_gate_refuses_what_was_merged_wrong(
+    adapter: Path, bases: dict[bool, Path], tmp_path: Path
+) -> None:
     base, out = Checkpoint(bases[True]), tmp_path / "part"
     out.mkdir()
     model = Adapter(adapter).on(base)
@@ -99,7 +103,7 @@ def test_the_gate_refuses_what_was_merged_wrong(adapter: Path, bases: dict[bool,
          for key in merged.changed},  # a scale that is a tenth too large
     ):  # fmt: skip
         save_file(sound | wrong, out / "model.safetensors", metadata={"format": "pt"})
-        with pytest.raises(MergeGateError, match="at most 3 times|At most 3 times"):
+        with pytest.raises(MergeGateError, match="At most 3 times"):
             compared()
     save_file(sound, out / "model.safetensors", metadata={"format": "pt"})
     assert compared()
@@ -122,7 +126,9 @@ def test_a_stopped_merge_goes_on_with_its_shards_and_ends_the_same(
     assert finished
     assert not out.exists()
     merge(adapter, out, str(bases[True]), silent, silent)
-    assert finished.items() <= {path.name: path.stat().st_mtime_ns for path in out.glob("*.safetensors")}.items()
+    assert (
+        finished.items() <= {path.name: path.stat().st_mtime_ns for path in out.glob("*.safetensors")}.items()
+    )
     assert not part.exists()
     shards = {name: one for path in out.glob("*.safetensors") for name, one in load_file(path).items()}
     for name, weight in load_file(tmp_path / "whole" / "model.safetensors").items():
@@ -188,7 +194,9 @@ def test_the_command_merges_by_folder_or_recipe(
     assert "exists already" in capsys.readouterr().err
 
 
-def test_a_full_disk_leaves_nothing(adapter: Path, bases: dict[bool, Path], disk: Any, tmp_path: Path) -> None:
+def test_a_full_disk_leaves_nothing(
+    adapter: Path, bases: dict[bool, Path], disk: Any, tmp_path: Path
+) -> None:
     small = disk(tmp_path / "small", 1)
     with pytest.raises(UsageError) as caught:
         merge(adapter, small / "merged", str(bases[True]), silent, silent)

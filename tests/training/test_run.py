@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -92,7 +93,7 @@ def test_continued_pretraining_learns_texts_packed_and_windows(tiny_checkpoint: 
     begin = AutoTokenizer.from_pretrained(tiny_checkpoint).bos_token_id
     ids = lines(
         tmp_path / "ids.jsonl",
-        [{"input_ids": [begin, *range(20, 50), begin, *range(50, 83)]} for _ in range(4)],
+        [{"input_ids": [begin, *range(20, 50), begin, *range(50, 82)]} for _ in range(4)],
     )
     recipe = tmp_path / "mine.toml"
     recipe.write_text(
@@ -104,11 +105,10 @@ def test_continued_pretraining_learns_texts_packed_and_windows(tiny_checkpoint: 
     with pytest.raises(SystemExit):
         main(["run", str(recipe)])  # -o is needed
     assert main(["run", str(recipe), "-o", str(out), "--set", "length=63"]) == 1  # a window is longer
-    assert main(["run", str(recipe), "-o", str(tmp_path / "other")]) == 0
-    (other,) = tmp_path.glob("other")
-    model = AutoModelForCausalLM.from_pretrained(other)
+    assert main(["run", str(recipe), "-o", str(out)]) == 0  # mended, the same folder will do
+    model = AutoModelForCausalLM.from_pretrained(out)
     assert model.dtype == torch.bfloat16
-    shares = logged(other, "supervised_share")
+    shares = logged(out, "supervised_share")
     assert min(shares) > 0.8  # all but the first token of each text
 
 
@@ -125,12 +125,12 @@ def test_a_run_that_was_left_is_taken_up_and_another_one_is_refused(
         stderr=subprocess.DEVNULL,
     )
     while not (part / "work" / "checkpoint-2").exists() and stopped.poll() is None:
-        pass
+        time.sleep(0.01)
     stopped.kill()
     stopped.wait()
     if part.exists():  # else it was faster than the kill
         assert main([*command, "-o", str(tmp_path / "gone-on"), "--set", "learning_rate=1e-4"]) == 2
-        assert "another recipe" in capfd.readouterr().err
+        assert "begun otherwise (learning_rate was" in capfd.readouterr().err
         assert main([*command, "-o", str(tmp_path / "gone-on")]) == 0
     assert not part.exists()
     whole, gone_on = (tmp_path / name / "adapter_model.safetensors" for name in ("whole", "gone-on"))
@@ -275,3 +275,31 @@ def test_both_ways_to_the_loss_agree(tmp_path: Path, monkeypatch: pytest.MonkeyP
     torch.testing.assert_close(
         weights_of(fused.trainer.model), weights_of(alone.trainer.model), rtol=1e-3, atol=1e-4
     )
+
+
+def test_two_processes_learn_what_one_does(questions: list[str], tmp_path: Path) -> None:
+    """With their own base, shared out, evaluated, saved: torchrun starts what ``ophtimus-train run`` is."""
+    settings = [
+        *questions,
+        *QUICK,
+        "--set",
+        "lora_dropout=0",
+        "--set",
+        "save_every=0",
+        "--set",
+        "evaluate_every=0",
+    ]
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert main(["run", "smoke", "-o", str(one), *settings]) == 0
+    command = [str(BIN / "torchrun"), "--nproc-per-node", "2", "--master-port", "0", "--standalone", "-m",
+               "ophtimus_training", "run", "smoke", "-o", str(two), *settings]  # fmt: skip
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.count("3 steps") == 1  # said once
+    assert logged(two) == pytest.approx(logged(one), rel=1e-4)
+    assert logged(two, "tokens") == logged(one, "tokens")
+    assert logged(two, "heldout_loss") == pytest.approx(logged(one, "heldout_loss"), rel=1e-4)
+    assert [found["value"] for found in logged(two, "letters")] == [
+        found["value"] for found in logged(one, "letters")
+    ]
+    assert {path.name for path in two.iterdir()} == {path.name for path in one.iterdir()}

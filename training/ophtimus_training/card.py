@@ -224,14 +224,21 @@ def _data(heading: str, files: Sequence[File]) -> list[str]:
 def _table(heading: str, files: Any) -> list[str]:
     if not isinstance(files, list) or not files:
         return []
-    rows = [f"| {_plain(str(file['name']))} | {file['rows']} | `{str(file['sha256'])[:16]}…` |" for file in files]
+    rows = [
+        f"| {_plain(str(file['name']))} | {file['rows']} | `{str(file['sha256'])[:16]}…` |" for file in files
+    ]
     return ["", f"## {heading}", "", "| file | rows | SHA-256 |", "|---|---|---|", *rows]
 
 
 def _results(results: dict[str, Any], heading: str) -> list[str]:
     if not results:
         return []
-    return ["", f"## {heading}", "", *(f"- {_plain(key)}: {_figure(value)}" for key, value in results.items())]
+    return [
+        "",
+        f"## {heading}",
+        "",
+        *(f"- {_plain(key)}: {_figure(value)}" for key, value in results.items()),
+    ]
 
 
 def _figure(value: Any) -> str:

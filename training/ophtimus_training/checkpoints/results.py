@@ -6,29 +6,20 @@ hashes included: the same command again goes on in it, and another is refused ra
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import filelock
-import msgspec
 
 from ophtimus_edge.errors import CheckpointError, UsageError
 from ophtimus_edge.locations import staged, sync_folder
 from ophtimus_training.checkpoints.sound import checkpoints
 from ophtimus_training.launching.ranks import first
-from ophtimus_training.recipe import AnyRecipe
 
 RECIPE = "recipe.json"
 _LOCK = ".lock"
-
-
-class DataFile(NamedTuple):
-    """A file that a run learns from or is evaluated on."""
-
-    name: str
-    sha256: str
 
 
 class ResultFolder(NamedTuple):
@@ -42,27 +33,34 @@ class ResultFolder(NamedTuple):
     folder: Path
     work: Path
 
-    def settle(self, recipe: AnyRecipe, data: Iterable[DataFile]) -> None:
+    def settle(self, made_from: dict[str, Any]) -> None:
         """Write down what the run is made from, or go on with the run that was made from the same.
+
+        Args:
+            made_from: of JSON's types; under ``recipe`` the recipe as it was resolved.
 
         Raises:
             UsageError: there are checkpoints of a run with another recipe or other data.
+            CheckpointError: the folder cannot be written.
         """
-        asked = {
-            "recipe": msgspec.to_builtins(recipe),
-            "data": [[entry.name, entry.sha256] for entry in data],
-        }
         path = self.folder / RECIPE
         begun = _read(path)
-        if begun == asked or not first():
+        if begun == made_from or not first():
             return
         if checkpoints(self.work):
             raise UsageError(
-                f"{self.folder} holds a run that was begun otherwise ({_difference(begun, asked)}).",
+                f"{self.folder} holds a run that was begun otherwise ({_difference(begun, made_from)}).",
                 "Run the command that it was begun with to go on, name another folder with -o, or remove that one.",
             )
-        with staged(path) as part:
-            part.write_text(json.dumps(asked, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        for entry in self.folder.iterdir():  # of a run that was killed before it had anything to keep
+            if entry.name != _LOCK:
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        try:
+            self.work.mkdir()
+            with staged(path) as part:
+                part.write_text(json.dumps(made_from, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        except OSError as error:
+            raise _unwritable(path, error) from error
 
 
 @contextmanager
@@ -92,10 +90,7 @@ def result_folder(out: Path) -> Iterator[ResultFolder]:
             f"another run to {out} is under way.", "Wait for its end, or name another folder with -o."
         ) from None
     except OSError as error:
-        raise CheckpointError(
-            f"{error.filename or folder} cannot be written: {error.strerror or error}.",
-            "Name a folder that you may write with -o.",
-        ) from error
+        raise _unwritable(folder, error) from error
     try:
         yield result
     except BaseException:
@@ -110,6 +105,13 @@ def result_folder(out: Path) -> Iterator[ResultFolder]:
     sync_folder(out.parent)
 
 
+def _unwritable(path: Path, error: OSError) -> CheckpointError:
+    return CheckpointError(
+        f"{error.filename or path} cannot be written: {error.strerror or error}.",
+        "Name a folder with -o that you may write, on a disk with room.",
+    )
+
+
 def _read(path: Path) -> Any:
     try:
         return json.loads(path.read_text("utf-8"))
@@ -117,12 +119,12 @@ def _read(path: Path) -> Any:
         return None
 
 
-def _difference(begun: Any, asked: Any) -> str:
+def _difference(begun: Any, made_from: Any) -> str:
     """What differs between two descriptions, in words, by the first key."""
     if not isinstance(begun, dict):
         return f"its {RECIPE} is missing or damaged"
-    before, now = begun.get("recipe", {}), asked["recipe"]
-    for key in now.keys() | before.keys():
+    before, now = begun.get("recipe", {}), made_from.get("recipe", {})
+    for key in sorted(now.keys() | before.keys()):
         if before.get(key) != now.get(key):
             return f"{key} was {json.dumps(before.get(key))}, now {json.dumps(now.get(key))}"
-    return "the data have changed"
+    return "the data or the base have changed"

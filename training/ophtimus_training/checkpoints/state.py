@@ -15,6 +15,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.distributed.tensor import DTensor, distribute_tensor
 
+_EIGHT_BITS, _INNER = "OptimState8bit", ("codes", "scale", "qmap")  # torchao's moments, in a tensor of tensors
+
 
 def whole(tensor: Tensor) -> Tensor:
     """A tensor on the CPU, gathered where it is shared out over processes: all of them must ask."""
@@ -39,6 +41,9 @@ def flattened(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
     Raises:
         TypeError: the state holds something that is neither a tensor nor of JSON.
     """
+    if type(value).__name__ == _EIGHT_BITS:
+        inner = {name: flattened(getattr(value, name), f"{path}.{name}", tensors) for name in _INNER}
+        return {"eight_bits": {"inner": inner, "signed": value.signed, "dtype": str(value.dtype)[6:]}}
     if isinstance(value, Tensor):
         tensors[path] = whole(value)
         return {"tensor": path}
@@ -59,6 +64,11 @@ def unflattened(value: Any, tensors: dict[str, Tensor]) -> Any:
     ((kind, content),) = value.items()
     if kind == "tensor":
         return tensors[content]
+    if kind == "eight_bits":
+        from torchao.optim.subclass_8bit import OptimState8bit
+
+        inner = [unflattened(content["inner"][name], tensors) for name in _INNER]
+        return OptimState8bit(*inner, content["signed"], dtype=getattr(torch, content["dtype"]))
     if kind == "dict":
         return {key: unflattened(one, tensors) for key, one in content}
     items = [unflattened(one, tensors) for one in content]
@@ -74,6 +84,11 @@ def write_state(folder: Path, name: str, value: Any, write: bool = True) -> None
     tensors: dict[str, Tensor] = {}
     described = flattened(value, name, tensors)
     if write:
+        places: set[int] = set()  # a file holds no tensor twice; a scheduler's rates may be the optimizer's own
+        for path, tensor in tensors.items():
+            place = tensor.untyped_storage().data_ptr()
+            tensors[path] = tensor.clone() if place in places else tensor
+            places.add(place)
         save_file(tensors, folder / f"{name}.safetensors")
         (folder / f"{name}.json").write_text(json.dumps(described), "utf-8")
 

@@ -27,24 +27,26 @@ class StopRequest:
 
 @contextmanager
 def stop_request() -> Iterator[StopRequest]:
-    """Note the first signal instead of dying of it; a second one does what it does elsewhere: it ends the run."""
+    """Note the signals instead of dying of them.
+
+    A second Ctrl-C ends the run at once, as an impatient person means it. A second SIGTERM does not: torchrun sends
+    its own after the one that a cluster sends to every process.
+    """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request  # only the main thread can take signals
         return
     before = {number: signal.getsignal(number) for number in SIGNALS}
 
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
     def note(number: int, _: FrameType | None) -> None:
-        request.signal = number
-        restore()
+        if number == signal.SIGINT and request.signal == number:
+            raise KeyboardInterrupt
+        request.signal = request.signal or number
 
     for number in SIGNALS:
         signal.signal(number, note)
     try:
         yield request
     finally:
-        restore()
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -16,10 +16,14 @@ def add(verbs: Verbs) -> None:
     """Declare the verb's arguments."""
     verb = verbs.add_parser("merge", help="merge an adapter into its 16-bit base")
     verb.add_argument(
-        "source", metavar="RECIPE|DIR", help="the adapter's folder; or a recipe, whose base is taken, with --adapter"
+        "source",
+        metavar="RECIPE|DIR",
+        help="the adapter's folder; or a recipe, whose base is taken, with --adapter",
     )
     add_out(verb)
-    verb.add_argument("--adapter", type=Path, metavar="DIR", help="the adapter's folder, where a recipe is named")
+    verb.add_argument(
+        "--adapter", type=Path, metavar="DIR", help="the adapter's folder, where a recipe is named"
+    )
     verb.add_argument("--base", default="", metavar="DIR", help="the base (default: what the adapter names)")
     verb.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="a value over the recipe's; repeats"
@@ -74,7 +78,8 @@ def _named(options: argparse.Namespace) -> tuple[Path, str]:
     recipe = recipes.load(options.source, options.set)
     if options.adapter is None:
         raise UsageError(
-            "a recipe does not say where its adapter is.", f"Name it: merge {options.source} --adapter DIR -o DIR."
+            "a recipe does not say where its adapter is.",
+            f"Name it: merge {options.source} --adapter DIR -o DIR.",
         )
     named = recipe.base if isinstance(recipe, recipes.OnBase) else ""
     return options.adapter, options.base or named

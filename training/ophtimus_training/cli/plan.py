@@ -17,7 +17,9 @@ def add(verbs: Verbs) -> None:
     """Declare the verb's arguments."""
     verb = verbs.add_parser("plan", help="say what training takes: memory, time, operations")
     add_recipe(verb)
-    verb.add_argument("--gpus", type=int, metavar="N", help="plan for 1 to N GPUs (default: those that are here)")
+    verb.add_argument(
+        "--gpus", type=int, metavar="N", help="plan for 1 to N GPUs (default: those that are here)"
+    )
     verb.add_argument(
         "--device", metavar="NAME", help="plan for GPUs that are not here, such as H100 or RTX-4090"
     )

@@ -7,6 +7,7 @@ import sys
 from ophtimus_training.cli.arguments import add_out, add_recipe, recipe_of
 from ophtimus_training.cli.extra import training_extra
 from ophtimus_training.cli.verbs import Verbs
+from ophtimus_training.launching.ranks import first
 
 
 def add(verbs: Verbs) -> None:
@@ -32,4 +33,5 @@ def handle(options: argparse.Namespace) -> None:
     line = f"{out}: {outcome.steps} steps in {outcome.seconds / 60:.1f} min, loss {outcome.loss:.4f}"
     if outcome.evaluation:
         line += f", held-out loss {outcome.evaluation['eval_loss']:.4f}"
-    sys.stdout.write(f"{line}\n")
+    if first():
+        sys.stdout.write(f"{line}\n")

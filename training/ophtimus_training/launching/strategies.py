@@ -50,6 +50,23 @@ def strategy_settings(recipe: Recipe, processes: int, gpu: bool) -> dict[str, An
     return {"ddp_find_unused_parameters": False, **_checkpointing(recipe)}
 
 
+def set_share(arguments: Any, at_once: int, rounds: int) -> None:
+    """Say how many rows a process works on at once and how often before a step, once the rows are known.
+
+    Args:
+        arguments: transformers' TrainingArguments; what DeepSpeed was told when they were made is told anew.
+    """
+    arguments.per_device_train_batch_size = at_once
+    arguments.gradient_accumulation_steps = rounds
+    if arguments.deepspeed_plugin is not None:
+        arguments.deepspeed_plugin.gradient_accumulation_steps = rounds
+        arguments.hf_deepspeed_config.config |= {
+            "train_micro_batch_size_per_gpu": at_once,
+            "gradient_accumulation_steps": rounds,
+            "train_batch_size": at_once * rounds * arguments.world_size,
+        }
+
+
 def check_strategy(recipe: Recipe, processes: int) -> None:
     """Refuse what a strategy would train wrongly, or not at all.
 

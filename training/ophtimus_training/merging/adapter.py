@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
+from peft.utils import ModulesToSaveWrapper
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
@@ -61,13 +62,15 @@ class Adapter:
                 f"the adapter in {folder} cannot be read: {what}.", "Save it again as safetensors."
             ) from None
         except (OSError, SafetensorError) as error:
-            raise AdapterError(f"{folder / WEIGHTS} is damaged: {error}.", "Copy the adapter again.") from error
+            raise AdapterError(
+                f"{folder / WEIGHTS} is damaged: {error}.", "Copy the adapter again."
+            ) from error
         # peft rounds B · A to the adapter's own type where that has 16 bits: in float32 it does not.
         self.tensors = {name: tensor.float() for name, tensor in stored.items()}
         self._check_numbers()
 
     def on(self, base: Checkpoint) -> PeftModel:
-        """peft's model of a base and this adapter, the base's weights one zero each, whatever their shape.
+        """Peft's model of a base and this adapter, the base's weights one zero each, whatever their shape.
 
         Raises:
             AdapterError: the adapter does not fit the base.
@@ -86,15 +89,32 @@ class Adapter:
             name = (told.unexpected_keys or lacking)[0]
             what = "has no place in the base" if told.unexpected_keys else "is missing in the adapter"
             raise AdapterError(f"the adapter does not fit the base: {name} {what}.", _OTHER_BASE)
+        self._check_copies(wrapped, base)
         return wrapped.eval()
+
+    def _check_copies(self, wrapped: PeftModel, base: Checkpoint) -> None:
+        """Peft may save a base's embeddings with an adapter: they must be this base's."""
+        inner = wrapped.get_base_model()
+        saved = {path for path, module in inner.named_modules() if isinstance(module, ModulesToSaveWrapper)}
+        for key, tensor in self.tensors.items():
+            name = key.removeprefix("base_model.model.").replace(".base_layer.", ".")
+            if "lora_" in name or name.removesuffix(".weight") in saved:
+                continue
+            if not torch.equal(tensor, base.tensor(name).float()):
+                raise AdapterError(f"the adapter holds another {name} than the base.", _OTHER_BASE)
 
     def _check_numbers(self) -> None:
         for name, tensor in self.tensors.items():
             if not torch.isfinite(tensor).all():
                 raise AdapterError(
-                    f"the adapter's {name} holds NaN or infinity.", "Use an earlier checkpoint of the training."
+                    f"the adapter's {name} holds NaN or infinity.",
+                    "Use an earlier checkpoint of the training.",
                 )
-        halves = [tensor for name, tensor in self.tensors.items() if ".lora_B." in name or "lora_embedding_B" in name]
+        halves = [
+            tensor
+            for name, tensor in self.tensors.items()
+            if ".lora_B." in name or "lora_embedding_B" in name
+        ]
         others = [name for name in self.tensors if "lora_" not in name or "magnitude" in name]
         if not others and not any(bool(tensor.any()) for tensor in halves):
             raise AdapterError("every B of the adapter is zero: it does nothing.", "Name a trained adapter.")
@@ -102,7 +122,7 @@ class Adapter:
 
 def hollow(base: Checkpoint) -> LlamaForCausalLM:
     """A Llama of a checkpoint's shape whose weights are one zero each, seen as often as the shape has places."""
-    config = LlamaConfig(**{key: value for key, value in base.config.items() if key != "architectures"})
+    config = LlamaConfig.from_dict(dict(base.config))
     config._attn_implementation = "sdpa"
     config.tie_word_embeddings = False  # each is filled by itself; what is written decides whether they part
     with torch.device("meta"):
@@ -143,7 +163,9 @@ def _said(folder: Path) -> dict[str, Any]:
             continue
         if key == "fan_in_fan_out" or (key in defaults and value == defaults[key]):
             continue
-        raise AdapterError(f"the adapter sets {key}={json.dumps(value)[:80]}, which is not merged here.", DIRECTLY)
+        raise AdapterError(
+            f"the adapter sets {key}={json.dumps(value)[:80]}, which is not merged here.", DIRECTLY
+        )
     alpha = said.get("lora_alpha")
     if not isinstance(alpha, int | float) or not math.isfinite(alpha) or alpha == 0:
         raise AdapterError(f"the adapter's lora_alpha is {alpha!r}.", "Train it with another alpha.")

@@ -70,7 +70,9 @@ class Checkpoint:
         try:
             tensor: Tensor = self._places[stored].get_tensor(stored)
         except (SafetensorError, OSError) as error:
-            raise BaseCheckpointError(f"{stored} of {self.folder} cannot be read: {error}.", _AGAIN) from error
+            raise BaseCheckpointError(
+                f"{stored} of {self.folder} cannot be read: {error}.", _AGAIN
+            ) from error
         return tensor
 
     def _check_whole(self) -> None:
@@ -79,7 +81,9 @@ class Checkpoint:
         parts = ("q_proj", "k_proj", "v_proj", "o_proj")
         for layer in range(layers):
             wanted += [f"model.layers.{layer}.self_attn.{part}.weight" for part in parts]
-            wanted += [f"model.layers.{layer}.mlp.{part}.weight" for part in ("gate_proj", "up_proj", "down_proj")]
+            wanted += [
+                f"model.layers.{layer}.mlp.{part}.weight" for part in ("gate_proj", "up_proj", "down_proj")
+            ]
         if not self.config.get("tie_word_embeddings"):
             wanted.append(HEAD)
         missing = [name for name in wanted if name not in self.shapes]

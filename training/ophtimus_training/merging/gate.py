@@ -11,11 +11,14 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import torch
 from peft import PeftModel
 from torch import Tensor
 
 from ophtimus_edge.errors import MergeGateError
+from ophtimus_edge.locations import specialty_folder
+from ophtimus_edge.specialties import DEFAULT_ROLE, DEFAULT_SPECIALTY, role_named
 from ophtimus_training.merging import forward
 from ophtimus_training.merging.adapter import hollow
 from ophtimus_training.merging.base import Checkpoint
@@ -57,8 +60,8 @@ class Finding(NamedTuple):
             said += ". The adapter does less than rounding does: the merged model is the base"
         if self.four_bits is not None:
             said += (
-                f". The adapter was trained over the base in 4 bits: from what it was there, the merged model differs "
-                f"by {self.four_bits:.2%}"
+                ". The adapter was trained over the base in 4 bits: from what it was there, the merged model "
+                f"differs by {self.four_bits:.2%}"
             )
         return said
 
@@ -102,7 +105,9 @@ def compare(
         weight = merged.tensor(name)
         return rounded_again(weight, generator) if name in changed else weight
 
-    ours, again = forward.logits(hollow(merged), [(merged.tensor, nullcontext), (moved, nullcontext)], prompts)
+    ours, again = forward.logits(
+        hollow(merged), [(merged.tensor, nullcontext), (moved, nullcontext)], prompts
+    )
     on_progress(2, 2)
     spread = _size([row - row.mean(dim=0) for row in adapted])
     tops = [(one.argmax(-1) == other.argmax(-1)).float() for one, other in zip(ours, adapted, strict=True)]
@@ -117,7 +122,7 @@ def compare(
     if not math.isfinite(found.merged) or found.merged > BAR * found.rounding:
         raise MergeGateError(
             f"the merge is wrong: {found.words}. At most {BAR:g} times what rounding does is let through.",
-            "Nothing was written. Report it with adapter_config.json; ophtimus-convert --adapter merges by other code.",
+            "Nothing was written. Report it with adapter_config.json; ophtimus-convert --adapter merges by itself.",
         )
     return found
 
@@ -154,24 +159,18 @@ def _distance(ones: list[Tensor], others: list[Tensor]) -> float:
 
 def held_out_prompts(tokenizer: Any, count: int = 8, length: int = 64) -> list[list[int]]:
     """Held-out questions of the specialty as token ids, as they are asked; of a base without a template, as text."""
-    from ophtimus_edge.locations import specialty_folder
-    from ophtimus_edge.specialties import DEFAULT_ROLE, DEFAULT_SPECIALTY, role_named
-
-    path = specialty_folder(DEFAULT_SPECIALTY) / "questions.jsonl"
-    import msgspec
-
-    lines = path.read_bytes().splitlines()
-    rows = [msgspec.json.decode(line) for line in lines]
-    questions = [row["question"] for row in rows]
-    step = max(1, len(questions) // count)
+    lines = (specialty_folder(DEFAULT_SPECIALTY) / "questions.jsonl").read_bytes().splitlines()
+    questions = [str(msgspec.json.decode(line)["question"]) for line in lines]
     prompts = []
-    for question in questions[::step][:count]:
+    for question in questions[:: max(1, len(questions) // count)][:count]:
         if tokenizer.chat_template:
             turns = [
                 {"role": "system", "content": role_named(DEFAULT_ROLE).system_prompt},
                 {"role": "user", "content": question},
             ]
-            ids = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=True)["input_ids"]
+            ids = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=True)[
+                "input_ids"
+            ]
         else:
             ids = tokenizer(question)["input_ids"]
         prompts.append(ids[-length:])

@@ -7,13 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ophtimus_edge.errors import AdapterError, BaseCheckpointError, MergeGateError, UsageError
 from ophtimus_edge.locations import staged, sync_folder
 from ophtimus_training.card import CardFacts, write_card
+from ophtimus_training.examples.hub import is_hub_id
 from ophtimus_training.merging.adapter import WEIGHTS, Adapter
-from ophtimus_training.merging.base import Checkpoint
+from ophtimus_training.merging.base import EMBEDDING, Checkpoint
 from ophtimus_training.merging.gate import Finding, compare, held_out_prompts
 from ophtimus_training.merging.writing import Merged, write_merged
+from ophtimus_training.running.bases import folder_of
 
 _TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
               "chat_template.jinja")  # fmt: skip
@@ -55,10 +59,14 @@ def merge(folder: Path, out: Path, base: str, say: Callable[[str], None], show: 
     try:
         _begin(part, _key(adapter, checkpoint))
         _check_disk(part, checkpoint)
-        merged = write_merged(model, checkpoint, part, lambda _, done, total: show("merge", "bytes", done, total))
+        merged = write_merged(
+            model, checkpoint, part, lambda _, done, total: show("merge", "bytes", done, total)
+        )
         _write_rest(part, checkpoint, merged, tokenizer_folder)
         if merged.untied:
-            say("The base's output layer is its embedding, and the adapter changes one of them: now it has both.")
+            say(
+                "The base's output layer is its embedding, and the adapter changes one of them: now it has both."
+            )
         found = compare(
             model, checkpoint, part, merged.changed, held_out_prompts(tokenizer), over_four_bits,
             lambda done, total: show("gate", "passes", done, total),
@@ -75,7 +83,7 @@ def merge(folder: Path, out: Path, base: str, say: Callable[[str], None], show: 
         out.parent.mkdir(parents=True, exist_ok=True)
         part.rename(out)
         sync_folder(out.parent)
-    except MergeGateError:
+    except (AdapterError, BaseCheckpointError, MergeGateError):
         shutil.rmtree(part, ignore_errors=True)
         raise
     except OSError as error:
@@ -88,28 +96,21 @@ def merge(folder: Path, out: Path, base: str, say: Callable[[str], None], show: 
 
 
 def base_folder(name: str) -> Path:
-    """The folder of a base: itself, or its copy in the hub's cache; nothing is fetched.
+    """The folder of a base: itself, or its copy in the hub's cache, fetched where it is not there.
 
     Raises:
-        BaseCheckpointError: it is not on this machine.
+        BaseCheckpointError: there is none, or it cannot be fetched.
     """
     if not name:
-        raise BaseCheckpointError("the adapter does not say what it was trained on.", "Name it with --base FOLDER.")
-    folder = Path(name)
-    if folder.is_dir():
-        return folder
-    if re.fullmatch(r"[\w.-]+/[\w.-]+(@[\w./-]+)?", name):
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
-
-        hub_id, _, revision = name.partition("@")
-        try:
-            return Path(snapshot_download(hub_id, revision=revision or None, local_files_only=True))
-        except (LocalEntryNotFoundError, HFValidationError):
-            pass
-    raise BaseCheckpointError(
-        f"the base {name} is not on this machine.", "Name the folder of its 16-bit checkpoint with --base FOLDER."
-    )
+        raise BaseCheckpointError(
+            "the adapter does not say what it was trained on.", "Name it with --base FOLDER."
+        )
+    if not Path(name).is_dir() and not is_hub_id(name):
+        raise BaseCheckpointError(
+            f"there is no base checkpoint in {name}.",
+            "Name the folder of the 16-bit base with --base FOLDER.",
+        )
+    return folder_of(name)
 
 
 def _trained_over_four_bits(adapter: Adapter) -> bool:
@@ -145,21 +146,24 @@ def _tokenizer(folders: list[Path]) -> tuple[Any, Path]:
     for folder in folders:
         if (folder / "tokenizer.json").is_file():
             try:
-                return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False), folder
+                return AutoTokenizer.from_pretrained(
+                    folder, local_files_only=True, trust_remote_code=False
+                ), folder
             except (OSError, ValueError, KeyError) as error:
                 raise BaseCheckpointError(
-                    f"the tokenizer in {folder} cannot be read.", "Copy tokenizer.json and tokenizer_config.json again."
+                    f"the tokenizer in {folder} cannot be read.",
+                    "Copy tokenizer.json and its configuration again.",
                 ) from error
     raise BaseCheckpointError(
-        f"there is no tokenizer.json in {folders[0]} nor in {folders[1]}.", "Copy the checkpoint again, all of it."
+        f"there is no tokenizer.json in {folders[0]} nor in {folders[1]}.",
+        "Copy the checkpoint again, all of it.",
     )
 
 
 def _write_rest(part: Path, base: Checkpoint, merged: Merged, tokenizer: Path) -> None:
     config = {**base.config, "tie_word_embeddings": base.tied and not merged.untied}
-    kind = "float16" if "float16" in {str(kind).removeprefix("torch.") for kind in base.types.values()} else "bfloat16"
-    config.pop("torch_dtype", None)
-    config["dtype"] = kind
+    config.pop("torch_dtype", None)  # as it was called before transformers 5
+    config["dtype"] = "float16" if base.types[EMBEDDING] == torch.float16 else "bfloat16"
     with staged(part / "config.json") as beside:
         beside.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     for folder, names in ((base.folder, ("generation_config.json",)), (tokenizer, _TOKENIZER)):

@@ -72,7 +72,8 @@ def write_merged(model: PeftModel, base: Checkpoint, out: Path, on_progress: Tol
             name, base.shapes[EMBEDDING]
         ):
             raise AdapterError(
-                f"the adapter's {name} has another shape than the base's: its vocabulary was resized.", DIRECTLY
+                f"the adapter's {name} has another shape than the base's: its vocabulary was resized.",
+                DIRECTLY,
             )
     shards = list(_shards(names, base))
     total = sum(_bytes(name, base) for name in names)
@@ -129,7 +130,9 @@ def _merged(module: nn.Module | None, weight: Tensor, name: str) -> Tensor:
         return weight.to(kept).contiguous()
     merged = merged_weight(module, weight)
     if not torch.isfinite(merged).all():
-        raise AdapterError(f"the merged {name} holds NaN or infinity.", "Use an earlier checkpoint of the training.")
+        raise AdapterError(
+            f"the merged {name} holds NaN or infinity.", "Use an earlier checkpoint of the training."
+        )
     return merged.to(kept).contiguous()
 
 

@@ -46,7 +46,13 @@ def kind_of(recipe: AnyRecipe, gpu: bool) -> Kind:
     adapter = 4 if recipe.adapter_precision == "float32" else 2
     dropout = (1 if gpu else adapter) if recipe.lora_dropout else 0
     return Kind(
-        matrix, matrix, False, adapter != matrix or dropout > 0, dropout, recipe.lora_r, recipe.method == "dora"
+        matrix,
+        matrix,
+        False,
+        adapter != matrix or dropout > 0,
+        dropout,
+        recipe.lora_r,
+        recipe.method == "dora",
     )
 
 
@@ -93,7 +99,9 @@ def passing_gradients(shape: ModelShape, kind: Kind) -> int:
 
 
 def _kept_by_norm(shape: ModelShape, kind: Kind) -> int:
-    scaled = kind.stream * shape.hidden if kind.trains_all else 0  # what the trained weight is multiplied with
+    scaled = (
+        kind.stream * shape.hidden if kind.trains_all else 0
+    )  # what the trained weight is multiplied with
     return 4 * shape.hidden + 4 + scaled
 
 

@@ -7,7 +7,7 @@ from ophtimus_edge.models.hardware import read_machine
 from ophtimus_training.planning.published import device_named, published
 from ophtimus_training.recipe import AnyRecipe, OnBase
 
-# Of a model, on a processor: two cores take a second for a step of about this many weights.
+# What a processor trains in reasonable time; the demonstration model has 4 million weights.
 _LARGEST_ON_A_CPU = 200_000_000
 
 

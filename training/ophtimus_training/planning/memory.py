@@ -24,8 +24,8 @@ _MOMENT_BLOCK = 256
 # Taken, not measured: what CUDA itself and its libraries hold on a card, cuBLAS's workspace on Hopper, and the
 # share of what comes and goes that lies between pieces in use.
 _CONTEXT, _CUBLAS, _FRAGMENTED = 600 << 20, 64 << 20, 0.05
-# What DeepSpeed and FSDP2 gather or reduce at once: launching's settings, in numbers.
-_BUCKET = 200_000_000
+# Numbers that ZeRO-2 gathers at once behind a step: ``allgather_bucket_size`` of launching.strategies.
+_GATHERED = 500_000_000
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,8 +118,9 @@ def quantized_bytes(shape: ModelShape) -> int:
     return total * shape.layers
 
 
-def _is_adapted(recipe: AnyRecipe) -> bool:
-    return isinstance(recipe, OnBase) and recipe.method != "full"
+def _adapted(recipe: AnyRecipe) -> OnBase | None:
+    """A recipe that trains an adapter; None for one that trains every weight."""
+    return recipe if isinstance(recipe, OnBase) and recipe.method != "full" else None
 
 
 def _adapter_bytes(recipe: AnyRecipe) -> int:
@@ -128,7 +129,7 @@ def _adapter_bytes(recipe: AnyRecipe) -> int:
 
 def _trained_bytes(recipe: AnyRecipe, strategy: str) -> int:
     """Bytes of a trained weight and of its gradient."""
-    if _is_adapted(recipe):
+    if _adapted(recipe):
         return _adapter_bytes(recipe)
     # DeepSpeed trains a 16-bit copy and holds the float32 weights in the optimizer.
     return 2 if recipe.precision == "bfloat16" and strategy in {"zero2", "zero3"} else 4
@@ -137,12 +138,12 @@ def _trained_bytes(recipe: AnyRecipe, strategy: str) -> int:
 def _held(recipe: AnyRecipe, shape: ModelShape, strategy: str, count: int) -> tuple[int, int, int]:
     """Bytes of the base's weights, of what of it is quantized, and of the adapter."""
     shares = count if strategy in {"fsdp2", "zero3"} else 1
-    if not _is_adapted(recipe):
+    adapted = _adapted(recipe)
+    if adapted is None:
         return shape.parameters * _trained_bytes(recipe, strategy) // shares, 0, 0
-    assert isinstance(recipe, OnBase)  # noqa: S101  # as _is_adapted says
     adapter = trainable_parameters(recipe, shape) * _adapter_bytes(recipe) // shares
     frozen = 2 if recipe.precision == "bfloat16" else 4
-    if recipe.method != "qlora":
+    if adapted.method != "qlora":
         return shape.parameters * frozen // shares, 0, adapter
     rest = shape.parameters - shape.layers * shape.layer_matrices
     return rest * frozen // shares, quantized_bytes(shape) // shares, adapter
@@ -170,7 +171,7 @@ def _copies(recipe: AnyRecipe, shape: ModelShape, strategy: str) -> int:
     """What autocast makes of a layer's float32 matrices: copies in 16 bits that live as long as the layer's graph."""
     if recipe.precision != "bfloat16":
         return 0
-    if _is_adapted(recipe):
+    if _adapted(recipe):
         return 2 * trainable_parameters(recipe, shape) // shape.layers if _adapter_bytes(recipe) == 4 else 0
     return 2 * shape.layer_matrices if _trained_bytes(recipe, strategy) == 4 and strategy == "ddp" else 0
 
@@ -192,13 +193,16 @@ def _logits(shape: ModelShape, kind: kept.Kind, supervised: int, gpu: bool) -> i
 
 
 def _gathered(recipe: AnyRecipe, shape: ModelShape, strategy: str) -> int:
+    """What is here of other devices' weights, and buckets of gradients: two of hidden², as transformers sets them."""
     if strategy == "ddp":
         return 0
     width = 2 if recipe.precision == "bfloat16" else 4
-    if strategy == "fsdp2":  # this layer and the next, and what belongs to no layer
-        tables = shape.table * (1 if shape.tied else 2)
-        return width * (2 * (shape.layer_matrices + 2 * shape.hidden) + tables)
-    return 2 * width * min(_BUCKET, shape.parameters)
+    buckets = 2 * shape.hidden**2
+    if strategy == "zero2":
+        return width * (buckets + min(_GATHERED, trainable_parameters(recipe, shape)))
+    # This layer and the next, and what belongs to no layer.
+    tables = shape.table * (1 if shape.tied else 2)
+    return width * (buckets + 2 * (shape.layer_matrices + 2 * shape.hidden) + tables)
 
 
 def _workspace(recipe: AnyRecipe, shape: ModelShape, gpu: bool) -> int:

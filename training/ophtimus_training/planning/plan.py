@@ -27,6 +27,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         tokens: in all epochs; 0 where they are not known.
         tokens_from: where that number is from, in words.
         steps: of the optimizer; 0 where they are not known.
+        rows: that a device works on at once, each of ``length`` tokens at the most.
         flops_per_token: 4 a frozen weight, 6 a trained one.
         flops: of all tokens.
         attention_share: what attention adds to that, over whole windows.
@@ -47,6 +48,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     tokens: int
     tokens_from: str
     steps: int
+    rows: int
+    length: int
     flops_per_token: int
     flops: int
     attention_share: float
@@ -60,9 +63,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return not self.device_bytes or self.peak_bytes <= self.device_bytes
 
 
-def predict(
-    recipe: AnyRecipe, shape: ModelShape, devices: Devices, load: Workload | None = None
-) -> Plan:
+def predict(recipe: AnyRecipe, shape: ModelShape, devices: Devices, load: Workload | None = None) -> Plan:
     """What a recipe takes.
 
     Args:
@@ -90,6 +91,8 @@ def predict(
         tokens=work.tokens,
         tokens_from=load.source,
         steps=work.steps,
+        rows=load.rows,
+        length=load.length,
         flops_per_token=work.flops_per_token,
         flops=work.flops,
         attention_share=work.attention_flops_per_token / work.flops_per_token,
@@ -129,7 +132,7 @@ def _smaller(plan: Plan, recipe: AnyRecipe) -> str:
     memory, ways = plan.memory, []
     if not recipe.checkpointing:
         ways.append("--set checkpointing=true")
-    if recipe.batch > 1:
+    if plan.rows > 1:
         ways.append(
             f"a smaller batch with more rounds (--set batch={recipe.batch // 2} "
             f"--set accumulation={recipe.accumulation * 2})"
@@ -140,9 +143,10 @@ def _smaller(plan: Plan, recipe: AnyRecipe) -> str:
         if recipe.optimizer == "adamw" and memory.moments > memory.activations:
             ways.append("--set optimizer=adamw_8bit")
         shared = recipe.strategy if recipe.strategy != "ddp" else "fsdp2"
-        ways.append(f"more GPUs that share the weights (--set strategy={shared} and --gpus {2 * plan.devices})")
+        ways.append(
+            f"more GPUs that share the weights (--set strategy={shared} and --gpus {2 * plan.devices})"
+        )
         ways.append("an adapter alone (--set method=qlora)")
-    if not ways:
-        ways.append("a shorter length, or a smaller base")
+    ways.append(f"shorter rows (--set length={plan.length // 2})")
     first, *others = ways
     return f"Try {first}" + "".join(f", or {way}" for way in others)

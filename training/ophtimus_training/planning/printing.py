@@ -57,7 +57,9 @@ def _memory(plans: list[Plan]) -> Table:
     table = Table(title=f"GiB at the peak, each {first.device}", title_justify="left", box=None)
     table.add_column()
     for plan in plans:
-        table.add_column(f"{plan.devices} × {plan.strategy}" if plan.devices > 1 else "1 device", justify="right")
+        table.add_column(
+            f"{plan.devices} × {plan.strategy}" if plan.devices > 1 else "1 device", justify="right"
+        )
     for part, words in _PARTS.items():
         sizes = [int(getattr(plan.memory, part)) for plan in plans]
         if any(sizes):

@@ -123,7 +123,14 @@ def _known(hub_id: str) -> ModelShape | None:
         return None
     shape = PUBLISHED[float(size.removesuffix("B"))]
     return ModelShape(
-        VOCABULARY, shape.width, shape.inner, shape.layers, shape.heads, shape.kv_heads, shape.head, shape.tied
+        VOCABULARY,
+        shape.width,
+        shape.inner,
+        shape.layers,
+        shape.heads,
+        shape.kv_heads,
+        shape.head,
+        shape.tied,
     )
 
 
@@ -171,7 +178,9 @@ def _from_config(path: Path) -> ModelShape:
             tied=bool(config.get("tie_word_embeddings", False)),
         )
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
-        raise PlanError(f"{path} lacks a number of a Llama: {error!r}.", "Copy the checkpoint again.") from error
+        raise PlanError(
+            f"{path} lacks a number of a Llama: {error!r}.", "Copy the checkpoint again."
+        ) from error
     if min(shape[:-1]) < 1:
         raise PlanError(f"{path} holds a number below 1: {shape}.", "Copy the checkpoint again.")
     return shape

@@ -1,6 +1,6 @@
 """How much there is to compute: tokens, steps, floating-point operations, and how long that takes.
 
-Operations are counted as the published speeds of facts are: 2 a weight and token forward, 2 for the gradient of
+Operations are counted as published speeds count them: 2 a weight and token forward, 2 for the gradient of
 what the weight is multiplied with, 2 for its own where it is trained. So 4 N with frozen weights, 6 N without.
 Attention adds 2 · (heads × head_dim) · T a layer and token forward over a causal window of T tokens, and twice that
 backward (Kaplan et al. 2020, section 2.1, halved for the causal mask). What checkpointing computes again is not

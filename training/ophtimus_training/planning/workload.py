@@ -93,7 +93,8 @@ def _here(recipe: AnyRecipe, source: str) -> tuple[int, int, str]:
         counted = sum(len(row.ids) for row in encoder.encode_batch(sampled, add_special_tokens=False))
         tokens = round(counted * size / max(1, sum(len(text.encode()) for text in sampled)))
         how = f"counted on {len(sampled)} of {len(texts)} rows"
-    return tokens + added + windows, len(texts) + len(examples.windows), f"{tokens + added + windows:,} tokens ({how})"
+    tokens += added + windows
+    return tokens, len(texts) + len(examples.windows), f"{tokens:,} tokens ({how})"
 
 
 def _tokenizer_file(recipe: AnyRecipe) -> Path | None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from ophtimus_edge.errors import BaseCheckpointError, DataHubError, TrainingError
@@ -62,7 +63,7 @@ def tokenizer_of(folder: Path) -> Any:
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # whatever a damaged or missing file makes it raise
         raise BaseCheckpointError(
             f"the base in {folder} has no tokenizer that can be read.", "Download the checkpoint again."
         ) from error
@@ -116,18 +117,26 @@ def load(recipe: OnBase, folder: Path, device: torch.device) -> PreTrainedModel:
         settings["quantization_config"] = _four_bits(precision)
         settings["device_map"] = {"": device}
     try:
-        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+        model, found = AutoModelForCausalLM.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False, use_safetensors=True,
-            attn_implementation="sdpa", **settings,
+            attn_implementation="sdpa", output_loading_info=True, **settings,
         )  # fmt: skip
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         if isinstance(error, torch.OutOfMemoryError):
             raise
         reason = str(error).splitlines()[0]
         raise BaseCheckpointError(
             f"the base in {folder} cannot be loaded: {reason}.", "Download it again."
         ) from error
-    return model
+    if found["missing_keys"]:
+        # transformers would draw them at random, and say so in a log.
+        raise BaseCheckpointError(
+            f"the base in {folder} cannot be loaded: it lacks {len(found['missing_keys'])} weights, "
+            f"{min(found['missing_keys'])} among them.",
+            "Download it again.",
+        )
+    whole: PreTrainedModel = model
+    return whole
 
 
 def _four_bits(precision: torch.dtype) -> Any:

@@ -1,7 +1,5 @@
 """A whole run: from a recipe to its result folder, taken up again where an earlier one stopped."""
 
-import json
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +9,10 @@ import msgspec
 import torch
 from transformers.utils import logging as transformers_logging
 
-from ophtimus_edge.errors import UsageError
-from ophtimus_edge.locations import staged, sync_folder
+from ophtimus_edge.locations import sync_folder
 from ophtimus_training import examples
 from ophtimus_training.card import CardFacts, write_card
+from ophtimus_training.checkpoints.results import ResultFolder, result_folder
 from ophtimus_training.examples import Examples
 from ophtimus_training.launching.ranks import first
 from ophtimus_training.packing import Collator
@@ -28,7 +26,6 @@ from ophtimus_training.running.material import checked, material
 from ophtimus_training.running.picture import PICTURE, draw
 from ophtimus_training.running.watching import LOG
 
-RECIPE = "recipe.json"
 _SCHEMA = 1
 _SKIPPED_SHOWN = 3
 
@@ -42,8 +39,13 @@ def run(recipe: AnyRecipe, out: Path) -> Outcome:
     Raises:
         OphtimusError: the recipe, the data, the base or the machine cannot be used.
     """
-    if out.exists():
-        raise UsageError(f"{out} exists already.", "Name a new folder with -o, or move the old one away.")
+    with result_folder(out) as result:
+        outcome = _trained(recipe, out, result)
+        outcome.trainer.accelerator.wait_for_everyone()  # before the folder gets its name
+    return outcome
+
+
+def _trained(recipe: AnyRecipe, out: Path, result: ResultFolder) -> Outcome:
     _quiet()
     say = _say if first() else _silent
     device = device_of()
@@ -52,10 +54,10 @@ def run(recipe: AnyRecipe, out: Path) -> Outcome:
     train, heldout = examples.read_recipe(recipe, "train"), examples.read_recipe(recipe, "heldout")
     checked(recipe, train, heldout)
     _say_skipped(train.skipped, say)
-    part = out.with_name(f".{out.name}.part")
-    arguments = arguments_of(recipe, part / "work")
+    part = result.folder
+    arguments = arguments_of(recipe, result.work)
     with arguments.main_process_first(local=False):  # the others find what the first one fetched and made
-        subject = _subject(recipe, train, heldout, part, device)
+        subject = _subject(recipe, train, heldout, result, device)
     # Rows first: what is wrong with them is said before minutes of loading.
     rows = material(recipe, subject.tokenizer, train, heldout, Collator(subject.tokenizer.pad_token_id), say)
     model = subject.make()
@@ -73,11 +75,7 @@ def run(recipe: AnyRecipe, out: Path) -> Outcome:
         draw(part / LOG, part / PICTURE)
         for sentence in _carded(part, out.name, recipe, subject.folder, train, heldout, outcome):
             say(sentence)
-        shutil.rmtree(part / "work", ignore_errors=True)
         sync_folder(part)
-        part.rename(out)
-        sync_folder(out.parent)
-    outcome.trainer.accelerator.wait_for_everyone()
     return outcome
 
 
@@ -90,19 +88,19 @@ class _Subject(NamedTuple):
 
 
 def _subject(
-    recipe: AnyRecipe, train: Examples, heldout: Examples, part: Path, device: torch.device
+    recipe: AnyRecipe, train: Examples, heldout: Examples, result: ResultFolder, device: torch.device
 ) -> _Subject:
     """Begin the result's folder, and have the base in it or in the hub's cache."""
     if isinstance(recipe, PretrainRecipe):
-        _begin(part, _record(recipe, train, heldout, None))
+        result.settle(_record(recipe, train, heldout, None))
         tokenizer = new_tokenizer(train.exchanges, recipe)
         return _Subject(tokenizer, lambda: new_model(recipe, tokenizer), None)
     if recipe.base == TINY:
-        _begin(part, _record(recipe, train, heldout, None))
-        folder = bases.tiny(train.exchanges, part)
+        result.settle(_record(recipe, train, heldout, None))
+        folder = bases.tiny(train.exchanges, result.folder)
     else:
         folder = bases.folder_of(recipe.base)
-        _begin(part, _record(recipe, train, heldout, folder))
+        result.settle(_record(recipe, train, heldout, folder))
     return _Subject(bases.tokenizer_of(folder), lambda: bases.load(recipe, folder, device), folder)
 
 
@@ -132,34 +130,6 @@ def _record(recipe: AnyRecipe, train: Examples, heldout: Examples, base: Path | 
         }
     )
     return record
-
-
-def _begin(part: Path, record: dict[str, Any]) -> None:
-    """Have a folder to work in: the one that the same run left, or a new one.
-
-    Raises:
-        UsageError: another run left one there.
-    """
-    path = part / RECIPE
-    if path.is_file():
-        try:
-            left = json.loads(path.read_text("utf-8"))
-        except ValueError:
-            left = None
-        if left != record:
-            raise UsageError(
-                f"{part} holds a run that was begun with another recipe or other data.",
-                "Go on with those, name another folder with -o, or remove that one.",
-            )
-        return
-    try:
-        part.mkdir(parents=True, exist_ok=True)
-        with staged(path) as beside:
-            beside.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    except OSError as error:
-        raise UsageError(
-            f"{part} cannot be written: {error.strerror}.", "Name a folder on another disk with -o."
-        ) from error
 
 
 def _save(outcome: Outcome, tokenizer: Any, part: Path) -> None:

@@ -13,7 +13,7 @@ from transformers.trainer_utils import IntervalStrategy
 
 from ophtimus_edge.errors import TrainingError
 from ophtimus_training.launching.ranks import processes
-from ophtimus_training.launching.strategies import strategy_settings
+from ophtimus_training.launching.strategies import set_share, strategy_settings
 from ophtimus_training.order import Order, PooledOrder, RandomOrder, Share, share
 from ophtimus_training.packing import LENGTHS, Windows
 from ophtimus_training.recipe import Recipe
@@ -78,7 +78,7 @@ def device_of() -> torch.device:
     if count > 1 and "LOCAL_RANK" not in os.environ:
         raise TrainingError(
             f"{count} GPUs are visible, and one process uses one.",
-            f"Start it with torchrun --nproc-per-node {count} -m ophtimus_training, or set CUDA_VISIBLE_DEVICES=0.",
+            f"Start it with torchrun --nproc-per-node {count} --no-python ophtimus-train …, or set CUDA_VISIBLE_DEVICES=0.",
         )
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
@@ -151,8 +151,7 @@ def _trainer(
     model: Any, material: Material, recipe: Recipe, arguments: Any, dealt: Share, watching: Watching,
     predict: Callable[[Share], int] | None,
 ) -> tuple[RecipeTrainer, LongestFirst]:  # fmt: skip
-    arguments.per_device_train_batch_size = dealt.at_once
-    arguments.gradient_accumulation_steps = dealt.rounds
+    set_share(arguments, dealt.at_once, dealt.rounds)
     longest = LongestFirst(predict(dealt) if predict else None, watching.say)
     trainer = RecipeTrainer(
         recipe, material.windows.rows, _order(recipe, material.windows), dealt, material.padding,
@@ -223,5 +222,5 @@ def arguments_of(recipe: Recipe, work: Path) -> TrainingArguments:
         remove_unused_columns=False,
         disable_tqdm=True,
         report_to="none",
-        **strategy_settings(recipe, processes()),
+        **strategy_settings(recipe, processes(), torch.cuda.is_available()),
     )

@@ -122,7 +122,8 @@ class RecipeTrainer(Keeps, Trainer):  # type: ignore[misc]  # transformers has n
         llama = model.get_base_model() if hasattr(model, "get_base_model") else model
         seen = {name: value for name, value in inputs.items() if name != "labels"}
         with self.accelerator.autocast():
-            hidden = llama.model(**seen).last_hidden_state[:, :-1]
+            # With a cache of keys, transformers would not look where sequences begin.
+            hidden = llama.model(**seen, use_cache=False).last_hidden_state[:, :-1]
             targets = labels[:, 1:]
             supervised = targets != IGNORED
             logits = llama.lm_head(hidden[supervised]).float()
