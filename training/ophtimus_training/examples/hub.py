@@ -56,6 +56,8 @@ def fetch(source: str, patterns: tuple[str, ...] = _TABLES, kind: Kind = "datase
     import httpx2
     from huggingface_hub import constants, errors, snapshot_download
 
+    # Plain HTTP, as the converter fetches: a clinic's proxy knows it, and the store of chunks is one more host.
+    constants.HF_HUB_DISABLE_XET = True
     offline = constants.is_offline_mode()
     try:
         folder = snapshot_download(
