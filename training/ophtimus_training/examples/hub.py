@@ -110,7 +110,9 @@ def _refused(kind: Kind, source: str, error: "HfHubHTTPError") -> DataHubError:
         hint = f"Name a branch, tag or commit that {page} lists, or none for the newest."
     elif isinstance(error, errors.RepositoryNotFoundError):
         word = _WORDS[kind]
-        what = f"there is no file or folder {source}, and the hub has no {word} of that name or it is private."
+        what = (
+            f"there is no file or folder {source}, and the hub has no {word} of that name or it is private."
+        )
         hint = "Look at the spelling; for a private one, set HF_TOKEN to a token that may read it."
     else:
         what = f"the hub does not hand out the {_WORDS[kind]} {source}: it answered {error.response.status_code}."
