@@ -1,11 +1,12 @@
 """How much memory and time ``ophtimus-train prepare`` takes for a corpus of the published size.
 
-    .venv/bin/python benchmarks/prepare_corpus.py [--tokens 22000000] [--base FOLDER]
+    .venv/bin/python benchmarks/prepare_corpus.py [--words 17000000] [--base FOLDER]
 
 The corpus is texts of 250 words, drawn as often as the primer has them, so that every filter has work to do; of a
 hundred texts one stands there twice, and another with one word changed. It is prepared in a process of its own for
-`pretrain-8b`, whose peak memory and time are printed beside the bar. Without a base, the texts are packed with a
-tokenizer of 4,096 tokens that is made of the primer; a token is then about three quarters of a word.
+`pretrain-8b`, whose peak memory and time are printed beside the bar. 17 million words are some 22 million tokens of
+Llama-3; without a base, the texts are packed with a tokenizer of 1,024 tokens that is made of the primer, which
+makes more than twice as many of them.
 """
 
 import argparse
@@ -29,15 +30,15 @@ MEMORY_BAR_MIB = 1024
 PRIMER = Path(__file__).parent.parent / "training" / "primer"
 
 
-def write_corpus(path: Path, tokens: int) -> int:
-    """Write texts of about so many tokens in all as JSONL with a column text; returns how many there are."""
+def write_corpus(path: Path, total: int) -> int:
+    """Write texts of about so many words in all as JSONL with a column text; returns how many there are."""
     drawn = random.Random(11)  # noqa: S311
     exchanges = examples.read(str(PRIMER), "train").exchanges
     counts = Counter(
         word for exchange in exchanges for text in exchange for word in text.split() if word.isascii()
     )
     words, weights = list(counts), list(itertools.accumulate(counts.values()))
-    texts = max(tokens * 3 // 4 // WORDS_A_TEXT, 100)
+    texts = max(total // WORDS_A_TEXT, 100)
     text: list[str] = []
     with path.open("w", encoding="utf-8") as file:
         for number in range(texts):
@@ -58,7 +59,7 @@ def write_base(folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--tokens", type=int, default=22_000_000)
+    parser.add_argument("--words", type=int, default=17_000_000)
     parser.add_argument("--base", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -66,7 +67,7 @@ def main() -> None:
         base = options.base or folder / "base"
         if not options.base:
             write_base(base)
-        texts = write_corpus(folder / "corpus.jsonl", options.tokens)
+        texts = write_corpus(folder / "corpus.jsonl", options.words)
         size = (folder / "corpus.jsonl").stat().st_size
         settings = (f"data={folder / 'corpus.jsonl'}", f"base={base}")
         words = ["prepare", "pretrain-8b", "-o", str(folder / "out")]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import BIN
 from convert.hub_server import GOOD, Hub, serving
 
 SET = "BaekSeungJu/Ophthalmology-EQA-v3"
@@ -70,3 +71,21 @@ def test_a_set_that_cannot_be_had_is_said_with_what_to_do(hub: Hub, tmp_path: Pa
     assert "cannot be fetched" in answer["message"]
     hub.status["/api/datasets/"] = 500
     assert "cannot be fetched" in read(tmp_path, hub.url)["message"]
+
+
+def test_an_audit_fetches_of_a_base_what_it_needs_and_no_weights(
+    hub: Hub, tmp_path: Path, tiny_checkpoint: Path
+) -> None:
+    base = "BaekSeungJu/Ophtimus-Tiny"
+    hub.add(base, {path.name: path.read_bytes() for path in tiny_checkpoint.iterdir() if path.is_file()})
+    environment = os.environ | {"NO_PROXY": "*", "HF_HOME": str(tmp_path), "HF_ENDPOINT": hub.url}
+    environment["HF_HUB_OFFLINE"] = "0"
+    words = ["audit", "instruct-1b", "--json", "--set", f"data={SET}", "--set", f"base={base}"]
+    command = [str(BIN / "ophtimus-train"), *words]
+    result = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["splits"][0]["rows"] == 5
+    assert "tokenizer.json" in hub.asked()
+    assert [name for name in hub.asked() if name.endswith(".safetensors")] == []

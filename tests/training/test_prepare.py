@@ -231,6 +231,22 @@ def test_a_full_disk_is_said_and_leaves_nothing(
     assert main([*words, "-o", str(tmp_path / "out")]) == 0
 
 
+def test_a_stop_leaves_nothing_and_touches_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(report: object) -> str:
+        raise KeyboardInterrupt
+
+    run = tmp_path / ".out.part" / "checkpoint-1"  # of a training run of the same name that was stopped
+    run.mkdir(parents=True)
+    data = as_jsonl(tmp_path / "rows.jsonl", [dict(ESSAY)])
+    words = ["prepare", "instruct-1b", "-o", str(tmp_path / "out"), "--set", f"data={data}"]
+    with monkeypatch.context() as patched:
+        patched.setattr("ophtimus_training.preparing.preparation.as_markdown", stop)
+        assert main(words) == 130
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".out.part", "rows.jsonl"]
+    assert main(words) == 0
+    assert run.is_dir()
+
+
 def test_a_newer_manifest_is_refused(tmp_path: Path) -> None:
     folder = prepare(tmp_path, [dict(ESSAY)])
     path = folder / "manifest.json"

@@ -59,7 +59,9 @@ def audit(recipe: AnyRecipe, name: str, tokenizer: Any, samples: int, on_progres
         evaluation.add(record)
     for record in stream(str(embedded_path()), "heldout", Account([], [], [])):
         evaluation.add(record)
-    leaks, overlaps, other_form = [], [], []
+    leaks: list[Leak] = []
+    overlaps: list[Leak] = []
+    other_form: list[str] = []
     train = looking.tally("train")
     for record in stream(sources_of(recipe, "train"), "train", account, on_progress):
         rows, faults, said = looking.at(record)

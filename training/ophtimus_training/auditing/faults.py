@@ -14,12 +14,12 @@ Fault = Literal[
 WORDS: dict[Fault, str] = {
     "double_bos": "begin twice (two BOS)",
     "no_bos": "have no beginning (no BOS)",
-    "no_end": "do not end with the token that ends an answer: they are cut, or the template lacks it",
+    "no_end": "do not end with the token that ends an answer (they are cut, or the template lacks it)",
     "end_inside": "hold a token that ends a turn within a text",
-    "nothing_learned": "have nothing that is learned: every token is masked",
-    "nothing_masked": "have nothing masked: the question is learned too",
+    "nothing_learned": "have nothing that is learned (every token is masked)",
+    "nothing_masked": "have nothing masked (the question is learned too)",
     "overlong": "are longer than the recipe's length",
-    "chat_in_text": "are raw text that holds a chat's markup: a question with its answer, all of it learned",
+    "chat_in_text": "are raw text that holds a chat's markup (a question with its answer, all of it learned)",
     "foreign_tokens": "hold ids that the tokenizer does not have",
     "refused": "cannot be written as tokens",
 }

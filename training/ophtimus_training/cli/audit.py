@@ -37,6 +37,7 @@ def handle(options: argparse.Namespace) -> None:
         from ophtimus_training.reading_progress import ReadingProgress
         from ophtimus_training.recipe_tokenizer import needs_texts, recipe_tokenizer
     logging.set_verbosity_error()  # that a text is long is ours to say
+    logging.disable_progress_bar()
     with ReadingProgress("auditing") as progress:
         texts = read_recipe(recipe, "train", progress.rows).exchanges if needs_texts(recipe) else []
         tokenizer = recipe_tokenizer(recipe, texts)

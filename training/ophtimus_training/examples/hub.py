@@ -56,6 +56,8 @@ def fetch(source: str, patterns: tuple[str, ...] = _TABLES, kind: Kind = "datase
     import httpx2
     from huggingface_hub import constants, errors, snapshot_download
 
+    # Plain HTTP, as the converter fetches: a clinic's proxy knows it, and the store of chunks is one more host.
+    constants.HF_HUB_DISABLE_XET = True
     offline = constants.is_offline_mode()
     try:
         folder = snapshot_download(
@@ -108,7 +110,9 @@ def _refused(kind: Kind, source: str, error: "HfHubHTTPError") -> DataHubError:
         hint = f"Name a branch, tag or commit that {page} lists, or none for the newest."
     elif isinstance(error, errors.RepositoryNotFoundError):
         word = _WORDS[kind]
-        what = f"there is no file or folder {source}, and the hub has no {word} of that name or it is private."
+        what = (
+            f"there is no file or folder {source}, and the hub has no {word} of that name or it is private."
+        )
         hint = "Look at the spelling; for a private one, set HF_TOKEN to a token that may read it."
     else:
         what = f"the hub does not hand out the {_WORDS[kind]} {source}: it answered {error.response.status_code}."

@@ -50,7 +50,8 @@ class Seen:
         self._similarity = similarity
         self._exact: dict[bytes, str] = {}
         self._kept: list[_Kept] = []
-        self._bands: dict[int, list[int]] = {}
+        # A row's number, or a list of them: most keys have one row, and twenty lists a row take most of the memory.
+        self._bands: dict[int, int | list[int]] = {}
         generator = np.random.Generator(np.random.PCG64(13))
         # Multiply and shift (Dietzfelbinger et al. 1997): odd factors, the upper half of the product.
         self._factors = generator.integers(0, 1 << 63, _BANDS * _ROWS, dtype=np.uint64) * np.uint64(
@@ -78,13 +79,13 @@ class Seen:
             if twin:
                 return twin
             for key in keys:
-                self._bands.setdefault(key, []).append(len(self._kept))
+                self._remember(key, len(self._kept))
             self._kept.append(kept)
         self._exact[digest] = place
         return None
 
     def _alike(self, row: _Kept, keys: list[int]) -> Twin | None:
-        candidates = dict.fromkeys(at for key in keys for at in self._bands.get(key, [])[:_MOST_CANDIDATES])
+        candidates = dict.fromkeys(at for key in keys for at in self._rows_with(key))
         for at in candidates:
             other = self._kept[at]
             similarity = _jaccard(row.prompt, other.prompt)
@@ -93,6 +94,18 @@ class Seen:
             if similarity >= self._similarity:
                 return Twin(other.place, similarity)
         return None
+
+    def _remember(self, key: int, row: int) -> None:
+        known = self._bands.setdefault(key, row)
+        if isinstance(known, list):
+            if len(known) < _MOST_CANDIDATES:
+                known.append(row)
+        elif known != row:
+            self._bands[key] = [known, row]
+
+    def _rows_with(self, key: int) -> list[int]:
+        known = self._bands.get(key, [])
+        return known if isinstance(known, list) else [known]
 
     def _keys(self, runs: Runs) -> list[int]:
         """One number for each band of the signature."""

@@ -1,7 +1,7 @@
 """The pass over the data: each row is kept, or dropped for the first reason that applies.
 
-Cheap questions are asked first. One row is in memory at a time; of those before it, hashes: about a kilobyte a row
-of some hundred words.
+Cheap questions are asked first. One row is in memory at a time; of those before it, hashes: some five kilobytes
+a row of 250 words.
 """
 
 import os

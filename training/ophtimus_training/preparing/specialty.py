@@ -65,8 +65,8 @@ class Field:
             )
         terms = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _Terms)
         self._subjects = frozenset(terms.subjects)
-        self._distinct = _pattern([rf"\b{re.escape(term)}" for term in terms.distinct], terms.korean_distinct)
-        self._shared = _pattern([rf"\b{re.escape(term)}\b" for term in terms.shared], terms.korean_shared)
+        self._distinct = (_pattern(terms.distinct, r"\b"), _pattern(terms.korean_distinct))
+        self._shared = (_pattern(terms.shared, r"\b", r"\b"), _pattern(terms.korean_shared))
 
     def weigh(self, text: str, subject: str) -> Weighed:
         """How much of a text is of the field.
@@ -78,12 +78,17 @@ class Field:
         if named & self._subjects:
             return Weighed(0, 0)
         folded = text.casefold()
-        points = _OF_DISTINCT * len(set(self._distinct.findall(folded)))
-        points += _OF_SHARED * len(set(self._shared.findall(folded)))
+        points = _OF_DISTINCT * len(_found(self._distinct, folded))
+        points += _OF_SHARED * len(_found(self._shared, folded))
         needed = min(_LEAST + len(text.split()) // _WORDS_A_POINT, _MOST)
         return Weighed(points, 2 * needed if named else needed)
 
 
-def _pattern(of_latin: list[str], korean: list[str]) -> re.Pattern[str]:
-    # The longest first: an alternation takes the first that fits.
-    return re.compile("|".join(sorted([*of_latin, *map(re.escape, korean)], key=len, reverse=True)))
+def _found(patterns: tuple[re.Pattern[str], ...], text: str) -> set[str]:
+    return {word for pattern in patterns for word in pattern.findall(text)}
+
+
+def _pattern(terms: list[str], before: str = "", behind: str = "") -> re.Pattern[str]:
+    # The longest first: an alternation takes the first that fits. Of none, what fits nowhere.
+    every = "|".join(map(re.escape, sorted(terms, key=len, reverse=True)))
+    return re.compile(f"{before}(?:{every}){behind}" if terms else "(?!)")
