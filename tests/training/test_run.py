@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 import torch
 from conftest import BIN, ROOT
@@ -91,10 +93,9 @@ def test_continued_pretraining_learns_texts_packed_and_windows(tiny_checkpoint: 
         [{"text": f"The eye of animal {at} sees. " * (1 + at % 7)} for at in range(40)],
     )
     begin = AutoTokenizer.from_pretrained(tiny_checkpoint).bos_token_id
-    ids = lines(
-        tmp_path / "ids.jsonl",
-        [{"input_ids": [begin, *range(20, 50), begin, *range(50, 82)]} for _ in range(4)],
-    )
+    ids = tmp_path / "ids.parquet"
+    window = [begin, *range(20, 50), begin, *range(50, 82)]
+    pyarrow.parquet.write_table(pyarrow.table({"input_ids": [window] * 4}), ids)
     recipe = tmp_path / "mine.toml"
     recipe.write_text(
         f'stage = "continue"\nbase = "{tiny_checkpoint}"\ndata = ["{texts}", "{ids}"]\nmethod = "full"\nepochs = 1\n'
@@ -291,8 +292,8 @@ def test_two_processes_learn_what_one_does(questions: list[str], tmp_path: Path)
     ]
     one, two = tmp_path / "one", tmp_path / "two"
     assert main(["run", "smoke", "-o", str(one), *settings]) == 0
-    command = [str(BIN / "torchrun"), "--nproc-per-node", "2", "--master-port", "0", "--standalone", "-m",
-               "ophtimus_training", "run", "smoke", "-o", str(two), *settings]  # fmt: skip
+    command = [str(BIN / "torchrun"), "--nproc-per-node", "2", "--standalone", "--no-python",
+               str(BIN / "ophtimus-train"), "run", "smoke", "-o", str(two), *settings]  # fmt: skip
     ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.count("3 steps") == 1  # said once

@@ -78,7 +78,8 @@ def device_of() -> torch.device:
     if count > 1 and "LOCAL_RANK" not in os.environ:
         raise TrainingError(
             f"{count} GPUs are visible, and one process uses one.",
-            f"Start it with torchrun --nproc-per-node {count} -m ophtimus_training …, or set CUDA_VISIBLE_DEVICES=0.",
+            f"Start it with torchrun --nproc-per-node {count} --no-python ophtimus-train …, or set "
+            "CUDA_VISIBLE_DEVICES=0.",
         )
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
