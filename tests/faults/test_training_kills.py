@@ -219,8 +219,24 @@ def test_a_run_that_had_taken_its_last_step_takes_no_other(tries: Host, tmp_path
 
 
 def test_the_command_that_is_stopped_goes_on_when_it_is_given_again(tmp_path: Path) -> None:
-    settings = ["steps=12", "save_every=1", "evaluate_every=0", "probe=0", "packing=false", "batch=2"]
-    words = [str(BIN / "ophtimus-train"), "run", "smoke", *(word for one in settings for word in ("--set", one))]
+    for kind in ("essay", "mcq"):
+        (tmp_path / "primer" / kind).mkdir(parents=True)
+        shutil.copy(ROOT / "training" / "primer" / kind / "glaucoma.jsonl", tmp_path / "primer" / kind)
+    settings = [
+        f"data={tmp_path / 'primer'}",
+        "steps=12",
+        "save_every=1",
+        "evaluate_every=0",
+        "probe=0",
+        "packing=false",
+        "batch=2",
+    ]
+    words = [
+        str(BIN / "ophtimus-train"),
+        "run",
+        "smoke",
+        *(word for one in settings for word in ("--set", one)),
+    ]
     whole, out = tmp_path / "whole", tmp_path / "out"
     subprocess.run([*words, "-o", str(whole)], cwd=ROOT, check=True, capture_output=True)
     with subprocess.Popen([*words, "-o", str(out)], cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:

@@ -15,7 +15,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-_EIGHT_BITS, _INNER = "OptimState8bit", ("codes", "scale", "qmap")  # torchao's moments, in a tensor of tensors
+_EIGHT_BITS, _INNER = (
+    "OptimState8bit",
+    ("codes", "scale", "qmap"),
+)  # torchao's moments, in a tensor of tensors
 
 
 def whole(tensor: Tensor) -> Tensor:
@@ -84,7 +87,9 @@ def write_state(folder: Path, name: str, value: Any, write: bool = True) -> None
     tensors: dict[str, Tensor] = {}
     described = flattened(value, name, tensors)
     if write:
-        places: set[int] = set()  # a file holds no tensor twice; a scheduler's rates may be the optimizer's own
+        places: set[int] = (
+            set()
+        )  # a file holds no tensor twice; a scheduler's rates may be the optimizer's own
         for path, tensor in tensors.items():
             place = tensor.untyped_storage().data_ptr()
             tensors[path] = tensor.clone() if place in places else tensor
