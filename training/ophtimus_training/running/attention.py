@@ -134,12 +134,12 @@ def varlen_attention(
         )
         return outcome
     longest = int(settings["max_length_q"])
-    rows = [one.transpose(1, 2).flatten(0, 1) for one in (query, key, value)]
     # Under autocast the rotary embedding gives float32 back, which the kernel does not take.
-    rows = [row.to(value.dtype) for row in rows]
+    queries, keys, values = (one.transpose(1, 2).flatten(0, 1).to(value.dtype) for one in (query, key, value))
     mixed = varlen.varlen_attn(
-        *rows, starts, starts, longest, longest, scale=scaling, window_size=(-1, 0), enable_gqa=True
-    )
+        queries, keys, values, starts, starts, longest, longest,
+        scale=scaling, window_size=(-1, 0), enable_gqa=True,
+    )  # fmt: skip
     return mixed.unsqueeze(0), None  # type: ignore[union-attr]  # a tensor, as no more was asked for
 
 
