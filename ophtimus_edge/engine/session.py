@@ -107,6 +107,15 @@ class Session:
             raise EngineError("no model is loaded.", "Load a model first.")
         return self.loaded
 
+    def expect_sequences(self) -> None:
+        """See to it that a model which is loaded can take several conversations or prompts at once.
+
+        Raises:
+            UsageError: it was loaded for no sequences.
+        """
+        if self.loaded and not self.sequences:
+            raise UsageError("the model was not loaded for many answers at once.", "Load it with sequences=…")
+
     async def ready(self) -> AsyncGenerator[Loading, None]:
         """See to it that there is a worker: a new one with the same model where the last one died.
 

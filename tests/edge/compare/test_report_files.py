@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from conftest import Disk
-from edge.compare import reports
+from edge.compare import korean_reports, reports
 
 from ophtimus_edge.compare.report.files import read_report, read_report_with_hash, write_report
 from ophtimus_edge.errors import FolderNotWritableError, FormatVersionError, ReportError
@@ -17,7 +17,7 @@ from ophtimus_edge.models.formats import Statistic, encode
 from ophtimus_edge.models.report import ShownAnswer
 
 
-@pytest.mark.parametrize("make", [reports.rich, reports.bare, reports.korean])
+@pytest.mark.parametrize("make", [reports.rich, reports.bare, korean_reports.korean])
 def test_what_is_written_is_read_back(tmp_path: Path, make: object) -> None:
     assert callable(make)
     written = write_report(tmp_path / "new" / "report", make())

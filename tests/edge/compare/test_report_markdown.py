@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import msgspec
 import pytest
-from edge.compare import reports
+from edge.compare import hostile_reports, korean_reports, reports
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -15,7 +15,12 @@ from ophtimus_edge.compare.report import markdown, terminal
 from ophtimus_edge.models.report import ShownAnswer
 from ophtimus_edge.text import sanitize
 
-MADE = {"rich": reports.rich, "bare": reports.bare, "korean": reports.korean, "hostile": reports.hostile}
+MADE = {
+    "rich": reports.rich,
+    "bare": reports.bare,
+    "korean": korean_reports.korean,
+    "hostile": hostile_reports.hostile,
+}
 
 
 def parsed(written: bytes) -> list[Token]:
@@ -62,12 +67,12 @@ def test_words_of_models_and_people_stand_in_fences_to_the_letter() -> None:
         reports.UNSAFE.note,
     ):
         assert f"{text}\n" in found
-    assert f"{reports.KOREAN_HERE}\n" in fences(markdown.render(reports.korean()))
+    assert f"{korean_reports.KOREAN_HERE}\n" in fences(markdown.render(korean_reports.korean()))
 
 
 def test_hostile_words_break_out_of_no_fence_and_become_no_markup() -> None:
-    written = markdown.render(reports.hostile())
-    assert set(fences(written)) == {f"{sanitize(reports.EVIL_TEXT)}\n"}
+    written = markdown.render(hostile_reports.hostile())
+    assert set(fences(written)) == {f"{sanitize(hostile_reports.EVIL_TEXT)}\n"}
     sound = kinds(markdown.render(reports.rich()))
     assert kinds(written) <= sound
     assert not {"html_block", "html_inline", "link_open", "image", "code_inline", "hr"} & sound
@@ -117,4 +122,6 @@ def test_without_a_recommendation_the_terminal_says_what_was_found_of_each_level
 
 
 def test_no_command_reaches_the_terminal() -> None:
-    assert sanitize(terminal.summary(reports.hostile())) == terminal.summary(reports.hostile())
+    assert sanitize(terminal.summary(hostile_reports.hostile())) == terminal.summary(
+        hostile_reports.hostile()
+    )

@@ -13,13 +13,18 @@ from typing import Any
 
 import msgspec
 import pytest
-from edge.compare import reports
+from edge.compare import hostile_reports, korean_reports, reports
 
 from ophtimus_edge.compare.report import markdown, page
 from ophtimus_edge.models.report import Report, ShownAnswer
 from ophtimus_edge.text import sanitize
 
-MADE = {"rich": reports.rich, "bare": reports.bare, "korean": reports.korean, "hostile": reports.hostile}
+MADE = {
+    "rich": reports.rich,
+    "bare": reports.bare,
+    "korean": korean_reports.korean,
+    "hostile": hostile_reports.hostile,
+}
 VOID = {"meta", "br", "hr", "link", "img", "input"}
 
 
@@ -108,12 +113,12 @@ def test_words_of_people_and_models_stand_to_the_letter() -> None:
 
 
 def test_hostile_words_are_shown_and_are_nothing_else() -> None:
-    found = Page(page.render(reports.hostile()))
-    shown = sanitize(reports.EVIL_TEXT)
+    found = Page(page.render(hostile_reports.hostile()))
+    shown = sanitize(hostile_reports.EVIL_TEXT)
     assert found.texts
     assert set(found.texts) == {shown}
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]", found.shown)
-    lost = len(reports.EVIL_TEXT.replace("\r\n", "\n")) - len(shown)
+    lost = len(hostile_reports.EVIL_TEXT.replace("\r\n", "\n")) - len(shown)
     assert f"{lost} control characters in this text cannot be shown." in found.shown
     assert "cannot be shown" not in Page(page.render(reports.rich())).shown
 
@@ -175,8 +180,8 @@ def test_two_files_of_one_level_are_told_apart() -> None:
 
 
 def test_korean_words_are_named_as_korean_and_other_languages_as_not_measured() -> None:
-    found = Page(page.render(reports.korean()))
-    assert dict(zip(found.texts, found.languages, strict=True))[reports.KOREAN_HERE] == "ko"
+    found = Page(page.render(korean_reports.korean()))
+    assert dict(zip(found.texts, found.languages, strict=True))[korean_reports.KOREAN_HERE] == "ko"
     assert "not measured in English" in found.shown
     assert "not measured in Korean" not in found.shown
     rich = Page(page.render(reports.rich()))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import combinations
 
 import pytest
-from edge.compare import reports
+from edge.compare import hostile_reports, korean_reports, reports
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -74,7 +74,7 @@ def point(place: int, name: str, gib: float, kl: float) -> scatter.Point:
 
 
 def drawings() -> Iterator[Element]:
-    for report in (reports.rich(), reports.korean(), reports.hostile()):
+    for report in (reports.rich(), korean_reports.korean(), hostile_reports.hostile()):
         view = View(report)
         for section in (measured.divergence(view), measured.choices(view), measured.speed(view)):
             yield from section.iter("svg")

@@ -1,7 +1,6 @@
 """A blind test: which levels, which questions; their answers made; then the votes, on a screen of their own."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from functools import partial
@@ -27,6 +26,7 @@ from ophtimus_edge.errors import OphtimusError, VotesError
 from ophtimus_edge.models import inventory, store
 from ophtimus_edge.models.store import ChosenModel
 from ophtimus_edge.specialties.quiz_file import embedded_path
+from ophtimus_tui.blind_progress import AnswersProgress
 from ophtimus_tui.blind_setup import Setup, offered
 from ophtimus_tui.blind_words import Compared, left_out_said
 from ophtimus_tui.error_texts import said
@@ -350,7 +350,7 @@ class BlindTestScreen(Screen[None]):
         if self._make_room is not None and not await self._make_room():
             self._tell(partial(self._texts, "blind.busy"))
             return False
-        far = _Progress(self._texts, 2 * len(questions))
+        far = AnswersProgress(self._texts, 2 * len(questions))
         self._far = far.said
         self._go("making")
         try:
@@ -373,7 +373,7 @@ class BlindTestScreen(Screen[None]):
                 self._give_back()
         return True
 
-    def _show_far(self, far: "_Progress") -> None:
+    def _show_far(self, far: AnswersProgress) -> None:
         if self._state == "making":
             self._bar.update(total=far.total, progress=far.done)
             self._how_far.update(far.said())
@@ -384,52 +384,3 @@ class BlindTestScreen(Screen[None]):
             self._work.cancel()
         else:
             self.dismiss(None)
-
-
-class _Progress:
-    """How far the answers are, and how long the rest of them takes.
-
-    Attributes:
-        done, total: answers of both levels.
-    """
-
-    def __init__(self, texts: Texts, total: int) -> None:
-        self._texts = texts
-        self.done, self.total = 0, total
-        self._before = 0
-        self._first: tuple[int, float] | None = None
-        self._loaded = 0.0
-        self._tokens = 0
-
-    def begin_level(self, place: int, questions: int) -> None:
-        """The next level is loaded; how the levels are named stays untold."""
-        self._before = place * questions
-        self._loaded, self._tokens = 0.0, 0
-
-    def loads(self, fraction: float) -> None:
-        """A part of the model is loaded."""
-        self._loaded = fraction
-
-    def answers(self, done: int, _total: int) -> None:
-        """So many questions are answered by this level."""
-        self.done, self._tokens = self._before + done, 0
-        if self._first is None:
-            self._first = (self.done, time.monotonic())
-
-    def writes(self, tokens: int) -> None:
-        """An answer has so many tokens."""
-        self._loaded, self._tokens = 1.0, tokens
-
-    def said(self) -> str:
-        """How far it is, in words."""
-        texts = self._texts
-        parts = [texts("blind.far", done=self.done, total=self.total)]
-        if self._tokens:
-            parts.append(texts("blind.far_tokens", tokens=self._tokens))
-        elif self._loaded < 1:
-            parts.append(texts("blind.far_loading", percent=int(100 * self._loaded)))
-        if self._first and self.done > self._first[0]:
-            a_second = (self.done - self._first[0]) / max(1e-6, time.monotonic() - self._first[1])
-            left = round((self.total - self.done) / a_second)
-            parts.append(texts("models.time_left", time=f"{left // 60}:{left % 60:02}"))
-        return " · ".join(parts)
