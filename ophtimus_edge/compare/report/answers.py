@@ -137,7 +137,8 @@ def _unsafe(view: View, row: Row, vote: UnsafeVote) -> Element:
     name = element("a", name, href=f"#{target}") if target else name
     sure = "confirmed" if vote.confirmed else "not confirmed"
     by = said(line(vote.rater)) if line(vote.rater) else "somebody without a name"
-    head = element("p", element("b", f"{row.name}, {sure}"), ", question ", name, ", by ", by)
+    when: list[Child] = [", ", line(vote.rated_at)] if vote.rated_at else []
+    head = element("p", element("b", f"{row.name}, {sure}"), ", question ", name, ", by ", by, *when)
     return element("div", head, *(words(vote.note) if vote.note else []), class_="unsafe")
 
 

@@ -155,7 +155,8 @@ def _votes(view: View) -> Iterator[str]:
         for vote in row.level.votes.unsafe if row.level.votes else []:
             sure = "confirmed" if vote.confirmed else "not confirmed"
             by = _line(vote.rater) or "somebody without a name"
-            head = f"**Unsafe: {_line(row.name)}, {sure}**, question {_line(vote.question_id)}, by {by}"
+            when = f", {_line(vote.rated_at)}" if vote.rated_at else ""
+            head = f"**Unsafe: {_line(row.name)}, {sure}**, question {_line(vote.question_id)}, by {by}{when}"
             yield f"{head}:\n\n{_fenced(vote.note)}" if vote.note else f"{head}."
 
 
