@@ -230,7 +230,12 @@ class BlindTestScreen(Screen[None]):
                 ChooseScreen(
                     partial(texts, "blind.which_model"),
                     {
-                        one.name: partial(line, f"{one.description.name} {one.description.version}")
+                        # Two models may have one name: their levels tell the program's own from one's own.
+                        one.name: partial(
+                            line,
+                            f"{one.description.name} {one.description.version} · "
+                            + ", ".join(level.level for level in one.description.levels),
+                        )
                         for one in setup.models
                     },
                     setup.model.name,
