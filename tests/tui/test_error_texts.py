@@ -14,6 +14,8 @@ from ophtimus_tui.texts import LANGUAGES, Texts
 NOT_IN_THE_APP = {
     "ConversionError", "HubError", "ConversionInterruptedError", "AdapterError", "RecipeError",
     "StatisticsError", "OtherVocabularyError", "TextTooShortError", "CalibrationTextError",
+    "AuditFailedError", "BaseCheckpointError", "CheckpointError", "DataHubError", "DeviceError", "MergeGateError",
+    "PlanError", "TrainingError", "TrainingStoppedError",
 }  # fmt: skip
 
 
