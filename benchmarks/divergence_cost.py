@@ -120,6 +120,11 @@ async def main() -> None:
         memory.append((one.peak_bytes, sum(int(run["peak_bytes"]) for run in theirs)))
         print(f"  {own[-1]:.1f} s and {apart[-1]:.1f} s", flush=True)
     report("divergence ÷ both models alone", own, apart, TIME_BAR, " s")
+    report_memory(memory)
+
+
+def report_memory(memory: list[tuple[int, int]]) -> None:
+    """Ours and both bare loops', in bytes, each round's."""
     more = statistics.median(one - other for one, other in memory)
     print(
         f"peak memory: {memory[0][0] / 1e6:.0f} MB, both models {memory[0][1] / 1e6:.0f} MB: {more / 1e6:+.0f} MB "

@@ -13,7 +13,9 @@ reference's perplexity is too low where a text surprises the model more than tha
 from the logits themselves, and that is what ours is held to.
 
     .venv/bin/python benchmarks/divergence_oracle.py LLAMA_PERPLEXITY REFERENCE LEVEL [--text FILE] [--windows 64]
-        [--rounds 3] [--work FOLDER]
+        [--rounds 3] [--work FOLDER] [--alone]
+
+With --alone the two models of benchmarks/divergence_cost.py, each by itself, take their turn too.
 """
 
 import argparse
@@ -25,7 +27,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from divergence_cost import Asked, arguments, ours, prepared
+from divergence_cost import TIME_BAR as ALONE_BAR
+from divergence_cost import Asked, alone, arguments, ours, prepared, report_memory
 from engine import report
 
 from ophtimus_edge.compare.divergence.scores import Divergence
@@ -95,19 +98,29 @@ async def main() -> None:
     parser.add_argument("program", metavar="LLAMA_PERPLEXITY")
     arguments(parser)
     parser.add_argument("--work", type=Path, help="where the logits file goes; it is removed")
+    parser.add_argument("--alone", action="store_true", help="time both models by themselves too")
     given = parser.parse_args()
     asked = await prepared(given)
-    own, other = [], []
+    own, other, apart, memory = [], [], [], []
     with tempfile.TemporaryDirectory(dir=given.work) as folder:
         for turn in range(given.rounds):
             one = await ours(asked)
             seconds, printed = theirs(given.program, asked, Path(folder))
             own.append(one.seconds)
             other.append(seconds)
+            print(f"  {one.seconds:.1f} s and {seconds:.1f} s", flush=True)
+            if given.alone:
+                runs = [alone(asked, model) for model in (asked.reference, asked.level)]
+                apart.append(sum(run["seconds"] for run in runs))
+                memory.append((one.peak_bytes, sum(int(run["peak_bytes"]) for run in runs)))
+                print(f"  both models alone {apart[-1]:.1f} s", flush=True)
             if not turn:
                 compared(one.found, printed)
                 print(f"our peak memory: {one.peak_bytes / 1e6:.0f} MB", flush=True)
     report("divergence ÷ both passes of llama-perplexity", own, other, TIME_BAR, " s")
+    if given.alone:
+        report("divergence ÷ both models alone", own, apart, ALONE_BAR, " s")
+        report_memory(memory)
 
 
 if __name__ == "__main__":
