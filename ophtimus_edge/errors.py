@@ -234,3 +234,19 @@ class TrainingStoppedError(OphtimusError):
 
 class MergeGateError(OphtimusError):
     """A merged checkpoint does not compute what the adapter on its base computes; it does not appear."""
+
+
+class KitError(OphtimusError):
+    """A kit is damaged, incomplete, changed, or not one that may be installed here."""
+
+
+class KitSignatureError(KitError):
+    """No key that is trusted here vouches for a kit, or a key cannot be used."""
+
+
+class KitBuildError(OphtimusError):
+    """A kit cannot be built of what was named."""
+
+
+class KitInstallError(OphtimusError):
+    """A kit cannot be installed, updated, rolled back or removed here; what ran before still runs."""
