@@ -16,6 +16,8 @@ from peft import PeftModel
 from short_runs import drawn_rows, logged, small_model, trained, weights_of
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from ophtimus_edge.errors import RecipeError
+from ophtimus_training import recipe as recipes
 from ophtimus_training.cli import main
 from ophtimus_training.running.figures import Speed, Tally, speed
 from ophtimus_training.running.picture import draw, losses
@@ -249,6 +251,14 @@ def test_the_picture_has_the_losses_and_stands_alone(tmp_path: Path) -> None:
     text = out.read_text()
     assert "href" not in text
     assert "3.000 at step 1" in text
+
+
+def test_after_a_run_nothing_still_counts_as_not_above_zero(tmp_path: Path) -> None:
+    trained(tmp_path, "steps=1", "epochs=1")
+    assert torch.tensor(2.0**-1040, dtype=torch.float64) * 1 > 0  # the processor keeps denormals again
+    with pytest.raises(RecipeError, match="similarity"):
+        recipes.load("smoke", ["similarity=0"])
+    assert recipes.load("smoke", ["similarity=0.5"]).similarity == 0.5
 
 
 def test_both_ways_to_the_loss_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,8 @@
 import gc
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -95,6 +96,21 @@ def shared(recipe: Recipe, windows: Windows, devices: int) -> Share:
     return share(rows, max(round(recipe.batch / sequences), 1), devices)
 
 
+@contextmanager
+def _denormals_flushed() -> Iterator[None]:
+    """Take denormals for zero: the optimizer's moments of rare tokens fade to them, and they are slow.
+
+    The processor keeps it for the whole thread, where other code counts on them: msgspec refuses what is not
+    above 0 by comparing it with the smallest denormal, and would let 0 pass.
+    """
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
+@_denormals_flushed()
 def learn(
     model: Any,
     material: Material,
@@ -117,7 +133,6 @@ def learn(
     Raises:
         TrainingError: memory runs out with a single row at once.
     """
-    torch.set_flush_denormal(True)  # the optimizer's moments of rare tokens fade to denormals, which are slow
     if recipe.evaluate_every and material.heldout:
         arguments.eval_strategy = IntervalStrategy.STEPS
     dealt = shared(recipe, material.windows, arguments.world_size)
