@@ -4,6 +4,7 @@
 something leaves the signature as it is, or signs with a key of their own; what the maker signed earlier, they have.
 """
 
+import contextlib
 import os
 import random
 import shutil
@@ -11,7 +12,6 @@ import socket
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -163,8 +163,8 @@ class Change:
         if kind == "pipe" or (kind in {"zero", "null"} and os.geteuid() != 0):
             os.mkfifo(path)
         elif kind == "socket":
-            with socket.socket(socket.AF_UNIX) as end:
-                end.bind(os.path.relpath(path))
+            with socket.socket(socket.AF_UNIX) as end, contextlib.chdir(path.parent):
+                end.bind(path.name)  # its whole path may be longer than a socket's can be
         elif kind == "folder":
             path.mkdir()
         else:
@@ -336,7 +336,7 @@ def test_every_single_change_is_refused_and_the_kit_itself_is_not(root: Path, tm
 def _restore(kit: Path) -> None:
     elsewhere = kit.parent / "elsewhere"
     for path in (kit, elsewhere):
-        with suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError):
             path.unlink() if path.is_file() else shutil.rmtree(path)
     write_files(kit, FILES | OWN)
 

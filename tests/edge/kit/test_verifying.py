@@ -1,5 +1,6 @@
 """A kit against its manifest: whatever is not as it was made is named, all of it; a copied kit is the same kit."""
 
+import contextlib
 import hashlib
 import os
 import random
@@ -85,8 +86,8 @@ def _device(path: Path) -> None:
 
 def _socket(path: Path) -> None:
     path.unlink(missing_ok=True)
-    with socket.socket(socket.AF_UNIX) as end:
-        end.bind(os.path.relpath(path))
+    with socket.socket(socket.AF_UNIX) as end, contextlib.chdir(path.parent):
+        end.bind(path.name)  # its whole path may be longer than a socket's can be
 
 
 def _link_to_itself_elsewhere(path: Path) -> None:
