@@ -8,11 +8,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from ophtimus_edge.engine.measuring_messages import Benched, Computed, Scored, ScoredPrompt
 from ophtimus_edge.engine.messages import (
     Answered,
-    Benched,
     Cancel,
-    Computed,
     Event,
     Failed,
     Finished,
@@ -23,8 +22,6 @@ from ophtimus_edge.engine.messages import (
     Pieced,
     Reading,
     Request,
-    Scored,
-    ScoredPrompt,
     Tokens,
     Warmed,
 )
