@@ -11,7 +11,7 @@ from ophtimus_edge import __version__
 
 def parser() -> argparse.ArgumentParser:
     """The command line of ``ophtimus``."""
-    from ophtimus_edge.cli import ask, batch, compare, doctor, history, models
+    from ophtimus_edge.cli import ask, batch, compare, doctor, history, kit, models
 
     top = argparse.ArgumentParser(
         prog="ophtimus",
@@ -30,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
     models.add_parser(verbs)
     doctor.add_parser(verbs)
     history.add_parser(verbs)
+    kit.add_parser(verbs)
     return top
 
 
@@ -37,9 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run ``ophtimus``; returns the exit code."""
     options = parser().parse_args(arguments)
 
-    from ophtimus_edge.cli import ask, batch, compare, doctor, history, models
+    from ophtimus_edge.cli import ask, batch, compare, doctor, history, kit, models
     from ophtimus_edge.cli.failures import reported
-    from ophtimus_edge.cli.standard_input import is_terminal
 
     with reported("ophtimus") as ending:
         if options.verb == "ask":
@@ -54,14 +54,26 @@ def main(arguments: list[str] | None = None) -> int:
             doctor.run(options)
         elif options.verb == "history":
             history.run(options)
+        elif options.verb == "kit":
+            kit.run(options)
         elif options.plain:
             from ophtimus_edge.cli import plain
 
             plain.run()
-        elif not (is_terminal() and sys.stdout.isatty()):
-            ask.run(parser().parse_args(["ask"]), example=True)
         else:
-            from ophtimus_edge.cli.app import start_app
-
-            start_app()
+            _without_verb()
     return ending.exit_code
+
+
+def _without_verb() -> None:
+    """The app, or where there is no terminal: questions from standard input."""
+    from ophtimus_edge.cli.standard_input import is_terminal
+
+    if is_terminal() and sys.stdout.isatty():
+        from ophtimus_edge.cli.app import start_app
+
+        start_app()
+    else:
+        from ophtimus_edge.cli import ask
+
+        ask.run(parser().parse_args(["ask"]), example=True)
