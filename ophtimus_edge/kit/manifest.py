@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from ophtimus_edge.errors import InvalidModelError, KitError
+from ophtimus_edge.models.chunked_copy import CHUNK_BYTES
 from ophtimus_edge.models.formats import Document, decode
 
 MANIFEST = "manifest.json"
@@ -203,6 +204,11 @@ def _check(manifest: Manifest) -> None:
     paths = [file.path for file in manifest.files]
     for path in paths:
         check_path(path)
+    for file in manifest.files:
+        if file.chunk_sha256 and len(file.chunk_sha256) != -(-file.size_bytes // CHUNK_BYTES):
+            raise KitError(
+                f"the kit lists {file.path!r} in pieces that are not its own.", "Do not use this kit."
+            )
     twins = {folded(path) for path in (*paths, MANIFEST, SIGNATURE)}
     # A file's name is not a folder's, either.
     folders = {folded(path.rsplit("/", at)[0]) for path in paths for at in range(1, path.count("/") + 1)}
