@@ -24,6 +24,7 @@ from ophtimus_edge.locations import staged
 
 RUNTIME = "runtime"
 _READY = "ready"  # in the environment: of which requirements it was made
+_TEMPORARY = "tmp"  # what pip unpacks goes away with the environment, however it ends
 _PIP_BYTES = 40 << 20  # pip itself, and the environment's own files
 _COMPILED = 1.5  # of the files' size, with what Python compiles of them
 _LAST = 12  # lines of a failed program that are kept to be told from
@@ -74,6 +75,7 @@ def make(kit: Verified, here: KitPlatform, folder: Path, on_step: OnStep = lambd
         return
     place = folder / ENVIRONMENT
     _clear(place)
+    (place / _TEMPORARY).mkdir(parents=True)
     requirements = folder / "requirements.txt"
     wanted = kit.manifest.file(here.requirements)
     if wanted is None:
@@ -91,6 +93,7 @@ def make(kit: Verified, here: KitPlatform, folder: Path, on_step: OnStep = lambd
     ]  # fmt: skip
     _run(command, folder, "the program's packages cannot be installed", _counting(len(wheels), on_step))
     requirements.unlink()
+    _clear(place / _TEMPORARY)
     with staged(place / _READY) as part:
         part.write_text(_key(kit, here), encoding="ascii")
 
@@ -160,7 +163,7 @@ def _run(
         KitInstallError: it failed; with its last line, which says why.
     """
     env = {key: value for key, value in os.environ.items() if not key.startswith(("PIP_", "PYTHON"))}
-    env |= {"PIP_CONFIG_FILE": os.devnull, "TMPDIR": str(folder), "LC_ALL": "C.UTF-8"}
+    env |= {"PIP_CONFIG_FILE": os.devnull, "TMPDIR": str(folder / ENVIRONMENT / _TEMPORARY), "LC_ALL": "C.UTF-8"}
     lines: list[str] = []
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

@@ -45,7 +45,8 @@ def _imports() -> int:
 
 def _answers() -> int:
     from ophtimus_edge import locations
-    from ophtimus_edge.engine.messages import Answered, Sampling, Turn
+    from ophtimus_edge.engine.client import Died
+    from ophtimus_edge.engine.messages import Piece, Sampling, Turn
     from ophtimus_edge.engine.synchronous import SyncEngine
     from ophtimus_edge.models import gguf, store
     from ophtimus_edge.models.formats import read_model_folder
@@ -59,8 +60,10 @@ def _answers() -> int:
     with SyncEngine() as engine:
         engine.load(store.choose(store.DEMO))
         for event in engine.answer([Turn(role="user", text=QUESTION)], Sampling(max_tokens=_TOKENS)):
-            if isinstance(event, Answered):
-                text = event.text
+            if isinstance(event, Piece):
+                text += event.text
+            elif isinstance(event, Died):
+                return _wrong(event.message)
     if not text.strip():
         return _wrong("the demonstration model gave no answer")
     sys.stdout.write(f"{text}\n")
