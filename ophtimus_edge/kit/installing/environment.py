@@ -163,7 +163,11 @@ def _run(
         KitInstallError: it failed; with its last line, which says why.
     """
     env = {key: value for key, value in os.environ.items() if not key.startswith(("PIP_", "PYTHON"))}
-    env |= {"PIP_CONFIG_FILE": os.devnull, "TMPDIR": str(folder / ENVIRONMENT / _TEMPORARY), "LC_ALL": "C.UTF-8"}
+    env |= {
+        "PIP_CONFIG_FILE": os.devnull,
+        "TMPDIR": str(folder / ENVIRONMENT / _TEMPORARY),
+        "LC_ALL": "C.UTF-8",
+    }
     lines: list[str] = []
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

@@ -282,7 +282,7 @@ def _unpack(wheels: list[Path], target: Path) -> None:
         )
     for wheel in wheels:
         with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(target)  # noqa: S202 - it keeps names inside, and the wheel is the listed one
+            archive.extractall(target)
         for scheme in ("purelib", "platlib"):
             for folder in target.glob(f"*.data/{scheme}"):
                 shutil.copytree(folder, target, dirs_exist_ok=True)
