@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import importlib.metadata
 import io
 import os
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from kits import listed, write_files, write_signed
 
+import ophtimus_edge
 from ophtimus_edge.kit.installing import launchers
 from ophtimus_edge.kit.installing.install import Step
 from ophtimus_edge.kit.installing.running import Running
@@ -25,7 +27,13 @@ from ophtimus_edge.models.formats import encode
 
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
 REQUIREMENTS = "requirements-linux-x86_64.txt"
-INSTALLERS = Path(__file__).parent.parent / "ophtimus_edge" / "kit" / "installing"
+SOURCE = Path(ophtimus_edge.__file__).parent
+INSTALLERS = SOURCE / "kit" / "installing"
+# What `ophtimus kit install` needs, and nothing of what a model is run with.
+NEEDED = (
+    "cffi", "cryptography", "filelock", "markdown-it-py", "mdurl", "msgspec", "platformdirs", "psutil", "pycparser",
+    "pygments", "rich",
+)  # fmt: skip
 
 # What the program of a kit does: it says its version, waits where it is asked to, and shows whether it works.
 _MAIN = """
@@ -58,18 +66,48 @@ def program_wheel(
         "ophtimus_edge/kit/installing/smoke.py": smoke.encode(),
         **(more or {}),
     }
-    info = f"ophtimus_edge-{version}.dist-info"
-    files[f"{info}/METADATA"] = f"Metadata-Version: 2.1\nName: ophtimus-edge\nVersion: {version}\n".encode()
-    files[f"{info}/WHEEL"] = (
-        b"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    return wheel("ophtimus_edge", version, files)
+
+
+def wheel(
+    name: str, version: str, files: Mapping[str, bytes], tag: str = "py3-none-any"
+) -> tuple[str, bytes]:
+    """The name and the bytes of a wheel with some files."""
+    info = f"{name}-{version}.dist-info"
+    made = {path: data for path, data in files.items() if not path.startswith(f"{info}/")}
+    made[f"{info}/METADATA"] = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode()
+    made[f"{info}/WHEEL"] = (
+        f"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: {tag}\n".encode()
     )
-    record = "".join(f"{path},sha256={_record(data)},{len(data)}\n" for path, data in files.items())
-    files[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n".encode()
+    record = "".join(f"{path},sha256={_record(data)},{len(data)}\n" for path, data in made.items())
+    made[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n".encode()
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
-        for path, data in files.items():
+        for path, data in made.items():
             archive.writestr(zipfile.ZipInfo(path), data)  # of 1980: the same files are the same wheel
-    return f"ophtimus_edge-{version}-py3-none-any.whl", packed.getvalue()
+    return f"{name}-{version}-{tag}.whl", packed.getvalue()
+
+
+def installed_wheel(name: str) -> tuple[str, bytes]:
+    """The wheel of a package that is installed here, made again from its files."""
+    package = importlib.metadata.distribution(name)
+    files = {
+        str(path): Path(str(path.locate())).read_bytes()
+        for path in package.files or ()
+        if path.suffix not in {".pyc", ".pth"} and ".." not in path.parts
+    }
+    tags = [line[5:] for line in (package.read_text("WHEEL") or "").splitlines() if line.startswith("Tag: ")]
+    return wheel(name.replace("-", "_"), package.version, files, tags[0])
+
+
+def source_files(smoke: str = WORKS) -> dict[str, bytes]:
+    """The program's own source, as its wheel has it, but for the demonstration model and what tries the engine."""
+    files = {
+        str(path.relative_to(SOURCE.parent)): path.read_bytes()
+        for path in SOURCE.rglob("*")
+        if path.is_file() and path.suffix not in {".gguf", ".pyc"}
+    }
+    return files | {"ophtimus_edge/kit/installing/smoke.py": smoke.encode()}
 
 
 def _record(data: bytes) -> str:
@@ -91,7 +129,11 @@ class Model:
 
 @dataclass
 class Order:
-    """A kit to be made."""
+    """A kit to be made.
+
+    Attributes:
+        wheels: in the place of the program that only says its version.
+    """
 
     version: str = "1.0.0"
     name: str = "eye-clinic"
@@ -104,6 +146,7 @@ class Order:
     history_compatible_from: int = 1
     withdrawn: Sequence[Withdrawn] = ()
     succession: Sequence[Succession] = ()
+    wheels: Sequence[tuple[str, bytes]] = ()
     more: dict[str, bytes] = field(default_factory=dict)
 
 
@@ -112,11 +155,14 @@ Kit = Callable[[Order], Path]
 
 def make_kit(folder: Path, key: SigningKey, order: Order) -> Path:
     """A whole, signed kit with a program that says its version."""
-    wheel, data = program_wheel(order.version, order.smoke)
-    pin = f"ophtimus-edge=={order.version} --hash=sha256:{hashlib.sha256(data).hexdigest()}\n"
+    wheels = order.wheels or [program_wheel(order.version, order.smoke)]
+    pins = [
+        f"{file.split('-')[0]}=={file.split('-')[1]} --hash=sha256:{hashlib.sha256(data).hexdigest()}\n"
+        for file, data in wheels
+    ]
     files = {
-        f"wheels/linux-x86_64/{wheel}": data,
-        REQUIREMENTS: pin.encode(),
+        **{f"wheels/linux-x86_64/{file}": data for file, data in wheels},
+        REQUIREMENTS: "".join(pins).encode(),
         "licences/ophtimus-edge/LICENSE": b"Apache-2.0\n",
         "install.sh": (INSTALLERS / "install.sh").read_bytes(),
         **order.more,

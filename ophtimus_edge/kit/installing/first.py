@@ -62,7 +62,7 @@ def main(arguments: list[str]) -> int:
     try:
         return _install(options, arguments)
     except OphtimusError as error:
-        return _refused(error.message, error.hint)
+        return _refused(error.message, error.hint, code=error.exit_code)
     except OSError as error:
         return _refused(
             f"{error.filename or options.kit}: {error.strerror or error}.",
@@ -315,7 +315,7 @@ def _plain(text: str) -> bool:
     return bool(text) and text.isprintable()
 
 
-def _refused(message: str, hint: str, korean: str = "") -> int:
+def _refused(message: str, hint: str, korean: str = "", code: int = _FAILED) -> int:
     lines = [f"install: {message}", f"         {hint}", *([f"         {korean}"] if korean else [])]
     sys.stderr.write("".join("".join(c for c in line if c.isprintable()) + "\n" for line in lines))
-    return _FAILED
+    return code
