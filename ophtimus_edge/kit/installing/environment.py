@@ -28,8 +28,11 @@ RUNTIME = "runtime"
 _READY = "ready"  # in the environment: of which requirements it was made
 _TEMPORARY = "tmp"  # what pip unpacks goes away with the environment, however it ends
 # pip is run from the wheel that Python carries of it, as ensurepip does, and is not installed: nobody needs it later.
+# It ends with the installer (PR_SET_PDEATHSIG): no orphan writes into the environment that the next run makes.
 _PIP = """
-import ensurepip, pathlib, runpy, sys, sysconfig
+import ctypes, ensurepip, pathlib, runpy, sys, sysconfig
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, 9)
 places = [sysconfig.get_config_var("WHEEL_PKG_DIR"), pathlib.Path(ensurepip.__file__).parent / "_bundled"]
 wheels = [wheel for place in places if place for wheel in pathlib.Path(place).glob("pip-*.whl")]
 if wheels:

@@ -1,5 +1,6 @@
 """Back to the version before: it is tried, the histories are put back where it needs that, and it runs again."""
 
+import contextlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,5 +54,6 @@ def roll_back(root: Path, company: Company) -> RolledBack:
         put_back, aside = histories.put_back(root, left, old)
         launchers.write(root)
         layout.switch(root, old.version)
-        write_state(root, switched(state, old, left.version))
+        with contextlib.suppress(OSError):  # it runs; the next command notes it
+            write_state(root, switched(state, old, left.version))
         return RolledBack(old.version, left.version, put_back, aside)

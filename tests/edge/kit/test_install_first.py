@@ -139,7 +139,7 @@ def test_a_kit_for_another_machine_or_python_is_refused(
     for now, then, why in (
         ("linux-x86_64", "win_amd64", "this kit is for win_amd64, and this computer is linux-x86_64"),
         (f'"{PYTHON}"', '"3.99"', f"for Python 3.99, and here is Python {PYTHON}"),
-        ('"glibc":""', '"glibc":"2.99"', "needs the system library glibc 2.99"),
+        ('"glibc": ""', '"glibc": "2.99"', "needs the system library glibc 2.99"),
     ):
         assert now in right
         manifest.write_text(right.replace(now, then))
