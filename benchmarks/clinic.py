@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,10 +32,6 @@ STICK = "/media/stick"
 PROGRAM = f"/home/{PERSON}/.local/share/ophtimus/program"
 QUESTION = "What is glaucoma?"
 PATIENCE_S = 1800
-
-
-# What a person types, each after so many seconds.
-Typed = list[tuple[float, str]]
 
 
 class FailedError(Exception):
@@ -107,7 +103,9 @@ def system(folder: Path, stick: Path) -> Iterator[None]:
         yield
 
 
-def run(folder: Path, command: str, typed: Typed, trace: Path | None) -> tuple[int, str]:
+def run(
+    folder: Path, command: str, typed: Sequence[tuple[float, str]], trace: Path | None
+) -> tuple[int, str]:
     """Run a command as the person, at a terminal, without a network; returns its exit code and what it showed."""
     words = ["unshare", "-n", "chroot", f"--userspec={PERSON}:{PERSON}", str(folder), "/usr/bin/env", "-i"]
     words += [f"HOME=/home/{PERSON}", f"USER={PERSON}", "LANG=C.UTF-8", "TERM=xterm", "PATH=/usr/bin:/bin"]
@@ -146,13 +144,14 @@ class Step(NamedTuple):
     """A step.
 
     Attributes:
+        typed: what the person types, each after so many seconds.
         code: that it must end with.
         screen: whether it draws a whole screen, which no log can show.
     """
 
     what: str
     command: str
-    typed: Typed = []
+    typed: Sequence[tuple[float, str]] = ()
     code: int = 0
     screen: bool = False
 
