@@ -40,7 +40,6 @@ def main(arguments: list[str] | None = None) -> int:
 
     from ophtimus_edge.cli import ask, batch, compare, doctor, history, kit, models
     from ophtimus_edge.cli.failures import reported
-    from ophtimus_edge.cli.standard_input import is_terminal
 
     with reported("ophtimus") as ending:
         if options.verb == "ask":
@@ -61,10 +60,20 @@ def main(arguments: list[str] | None = None) -> int:
             from ophtimus_edge.cli import plain
 
             plain.run()
-        elif not (is_terminal() and sys.stdout.isatty()):
-            ask.run(parser().parse_args(["ask"]), example=True)
         else:
-            from ophtimus_edge.cli.app import start_app
-
-            start_app()
+            _without_verb()
     return ending.exit_code
+
+
+def _without_verb() -> None:
+    """The app, or where there is no terminal: questions from standard input."""
+    from ophtimus_edge.cli.standard_input import is_terminal
+
+    if is_terminal() and sys.stdout.isatty():
+        from ophtimus_edge.cli.app import start_app
+
+        start_app()
+    else:
+        from ophtimus_edge.cli import ask
+
+        ask.run(parser().parse_args(["ask"]), example=True)

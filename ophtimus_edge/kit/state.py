@@ -32,7 +32,7 @@ class Highest(msgspec.Struct, frozen=True, kw_only=True):
     manifest_sha256: Sha256
 
 
-class KitState(Document, frozen=True, kw_only=True):
+class KitState(Document, kw_only=True):
     """What is installed in a folder.
 
     Attributes:
