@@ -72,9 +72,8 @@ def put_back(kept: Path, name: str) -> Path | None:
             return None
         shutil.rmtree(part, ignore_errors=True)
         _copy(kept, part)
-        beside = None
+        beside, number = home.with_name(name), 1
         if _files(home):
-            beside, number = home.with_name(name), 1
             while beside.exists():
                 number += 1
                 beside = home.with_name(f"{name}-{number}")
@@ -83,7 +82,7 @@ def put_back(kept: Path, name: str) -> Path | None:
             shutil.rmtree(home)
         part.rename(home)
         locations.sync_folder(home.parent)
-    return beside
+    return beside if beside.exists() else None
 
 
 def remove_all() -> None:
