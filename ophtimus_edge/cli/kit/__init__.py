@@ -5,12 +5,16 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ophtimus_edge.cli.kit import keygen, verify
+from ophtimus_edge.cli.kit import install, keygen, rollback, uninstall, update, verify
 
 # Each file imports what it works with when it runs, so that `ophtimus --help` answers at once.
 _VERBS = {
     "keygen": keygen,
     "verify": verify,
+    "install": install,
+    "update": update,
+    "rollback": rollback,
+    "uninstall": uninstall,
 }
 
 
