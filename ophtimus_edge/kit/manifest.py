@@ -120,6 +120,9 @@ class Manifest(Document, kw_only=True):
         program: the version of Ophtimus Edge in it.
         default_model: the name of the model that a clinic opens; "" for the demonstration model.
         withdrawn: model files that must not be used any more; a later kit repeats those of the earlier ones.
+        history_schema: the steps that its program's histories have taken (:mod:`ophtimus_edge.history.migrations`);
+            0 where it is not known.
+        history_compatible_from: the steps that a program must know to read those histories.
         files: every file but this one and its signature, sorted by path.
     """
 
@@ -131,6 +134,8 @@ class Manifest(Document, kw_only=True):
     models: list[KitModel] = []  # noqa: RUF012
     default_model: str = ""
     withdrawn: list[Withdrawn] = []  # noqa: RUF012
+    history_schema: int = 0
+    history_compatible_from: int = 0
 
     @property
     def number(self) -> tuple[int, int, int]:
