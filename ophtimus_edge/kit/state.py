@@ -60,7 +60,7 @@ def installed(state: KitState | None, manifest: Manifest, manifest_sha256: str, 
     highest[manifest.name] = Highest(version=manifest.version, manifest_sha256=manifest_sha256)
     if state is None:
         return KitState(name=manifest.name, public_key=signer, highest=highest)
-    return msgspec.structs.replace(state, public_key=signer, highest=highest)
+    return msgspec.structs.replace(state, name=manifest.name, public_key=signer, highest=highest)
 
 
 def read_state(root: Path) -> KitState | None:

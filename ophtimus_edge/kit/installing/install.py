@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
-from ophtimus_edge.errors import KitError, KitInstallError
+from ophtimus_edge.errors import HistoryError, KitError, KitInstallError
 from ophtimus_edge.kit.installing import environment, histories, launchers, machine, proving, running
 from ophtimus_edge.kit.installing import transfer as transfers
 from ophtimus_edge.kit.installing import versions as layout
@@ -110,8 +110,9 @@ def install(
         launchers.write(root)
         layout.switch(root, kit.manifest.version)
         state = switched(state, kit.manifest, before)
-        write_state(root, state)
-        prune(root, state)
+        with contextlib.suppress(OSError, HistoryError):  # it runs; the next command puts right what is left
+            write_state(root, state)
+            prune(root, state)
         return Installed(
             kit.manifest.name, kit.manifest.version, before, False, moved.from_kit, moved.linked, kept,
             launchers.launcher(root),
@@ -158,13 +159,15 @@ def prune(root: Path, state: KitState) -> None:
     """Remove what no rollback needs: versions and copies of histories before the last two, and unfinished ones.
 
     The folder that this very program runs from stays until the next time.
+
+    Raises:
+        OSError: something cannot be removed.
+        HistoryFullError: a copy of histories cannot be.
     """
-    keep = {state.current, state.previous}
-    with contextlib.suppress(OSError):
-        for folder in (root / layout.VERSIONS).iterdir():
-            if folder.name not in keep and not running.is_own(folder):
-                layout.remove(folder)
     histories.prune(root, state.current)
+    for folder in (root / layout.VERSIONS).iterdir():
+        if folder.name not in {state.current, state.previous} and not running.is_own(folder):
+            layout.remove(folder)
 
 
 def _make(
