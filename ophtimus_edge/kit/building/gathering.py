@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.version import Version
 
 from ophtimus_edge.errors import KitBuildError
 from ophtimus_edge.kit.building import models, program, proving, withdrawing
@@ -20,9 +21,10 @@ from ophtimus_edge.kit.building.runtimes import Runtime, read_runtime
 from ophtimus_edge.kit.building.targets import Target, checked_python
 from ophtimus_edge.kit.building.watching import Watcher
 from ophtimus_edge.kit.building.wheel_files import Wheel, read_wheel
-from ophtimus_edge.kit.building.wheels import LLAMA, PROGRAM, PROGRAM_EXTRAS, Shelf, collect, read_pins
+from ophtimus_edge.kit.building.wheels import LLAMA, PROGRAM, Shelf, collect, read_pins
 from ophtimus_edge.kit.manifest import Platform, Withdrawn, version_number
 
+ROOTS = (f"{PROGRAM}[tui]",)  # what a clinic runs: the program with its app
 _CUDA = ("nvidia-cublas", "nvidia-cuda-runtime")  # whose libraries llama.cpp asks for on NVIDIA's cards
 
 
@@ -67,7 +69,7 @@ def gather(order: KitOrder, watcher: Watcher) -> Gathered:
     for package, path in order.licences.items():
         if not path.is_file():
             raise KitBuildError(f"there is no licence text {path} of {package}.", "Check the path.")
-    pins = read_pins(*_constraints(order))
+    pins = pins_of(order)
     given = [read_wheel(path) for path in order.wheels]
     shelf = Shelf(order.cache / "wheels", pins, given, order.offline, watcher)
     _check_llama(order, shelf, targets)
@@ -84,7 +86,7 @@ def gather(order: KitOrder, watcher: Watcher) -> Gathered:
             order.cache / "portable", pins[LLAMA], order.accelerator, order.offline, watcher
         )
         shelf.given.append(built)
-    roots = [Requirement(f"{PROGRAM}[{','.join(sorted(PROGRAM_EXTRAS))}]")]
+    roots = [Requirement(root) for root in ROOTS]
     wheels: dict[Platform, dict[str, list[Wheel]]] = {}
     for target in targets:
         more = (
@@ -144,16 +146,20 @@ def _check_apart(chosen: Sequence[ChosenFolder]) -> None:
         seen.add(model.name.casefold())
 
 
-def _constraints(order: KitOrder) -> tuple[str, str]:
-    """The text of the exact versions, and where it is from."""
+def pins_of(order: KitOrder) -> dict[str, Version]:
+    """The exact versions that the kit is built with.
+
+    Raises:
+        KitBuildError: they cannot be read.
+    """
     path = order.constraints
     if path is None and (root := program.source_tree()):
         path = root / "constraints.txt"
     try:
         if path is not None:
-            return path.read_text("utf-8"), str(path)
+            return read_pins(path.read_text("utf-8"), str(path))
         packed = resources.files("ophtimus_edge.kit.building").joinpath("constraints.txt")
-        return packed.read_text("utf-8"), "constraints.txt"
+        return read_pins(packed.read_text("utf-8"), "constraints.txt")
     except (OSError, UnicodeDecodeError) as error:
         raise KitBuildError(
             f"{path or 'constraints.txt'} cannot be read: {error}.",

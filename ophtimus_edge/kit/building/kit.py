@@ -224,7 +224,10 @@ def _add_pages(
     installers = resources.files("ophtimus_edge.kit.installing")
     wanted = (("install.sh", linux is not None), ("install.cmd", facts.windows))
     for name in (name for name, is_wanted in wanted if is_wanted):
-        stage.write(name, installers.joinpath(name).read_bytes(), executable=True)
+        data = installers.joinpath(name).read_bytes()
+        if name.endswith(".cmd"):  # Windows' own interpreter finds labels only in files with its own line ends
+            data = data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+        stage.write(name, data, executable=True)
 
 
 def _spoken(model: ChosenFolder) -> str:

@@ -78,7 +78,7 @@ def add_licences(stage: Stage, wheels: Sequence[Wheel], given: Mapping[str, Path
 
 def _licence_at_head(source: str) -> str:
     """The comment that a module begins with, where it is a licence; else ""."""
-    lines = []
+    lines: list[str] = []
     for line in source.splitlines():
         if not line.startswith("#"):
             if lines and line.strip():

@@ -65,7 +65,7 @@ class Target:
         """How well a wheel suits, 0 the best; None where it does not run there.
 
         Args:
-            given: it was named or built, and may need a newer glibc than one that is fetched: the manifest says which.
+            given: it was named or built, and may need a newer glibc than a fetched one: the manifest says which.
         """
         ranks = self._given if given else self._fetched
         return min((ranks[tag] for tag in wheel_tags if tag in ranks), default=None)

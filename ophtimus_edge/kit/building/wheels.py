@@ -23,7 +23,6 @@ from ophtimus_edge.kit.building.wheel_files import Wheel, check_whole, read_whee
 
 LLAMA = "llama-cpp-python"
 PROGRAM = "ophtimus-edge"
-PROGRAM_EXTRAS = frozenset({"tui"})
 _NEVER = frozenset({"torch", "transformers"})  # gigabytes that answering has no use for
 
 Pins = Mapping[str, Version]
@@ -55,7 +54,7 @@ def read_pins(text: str, origin: str) -> dict[str, Version]:
     Raises:
         KitBuildError: a line of it pins no exact version.
     """
-    pins = {}
+    pins: dict[str, Version] = {}
     for line in text.splitlines():
         if not (line := line.split("#")[0].strip()):
             continue
