@@ -66,9 +66,6 @@ class Told:
     def progress(self, done: int, total: int, file: str) -> None:
         pass
 
-    def wait(self) -> None:
-        pass
-
     def note(self, sentence: str) -> None:
         print(sentence, file=sys.stderr)
 
@@ -83,7 +80,7 @@ def environment(folder: Path) -> Path:
     shelf.given.append(portable_wheel(order.cache / "portable", pins[LLAMA], "", False, told))
     wheels = collect(shelf, target, [Requirement(root) for root in ROOTS])
     told.step(f"an environment of {len(wheels)} wheels")
-    return make_environment(folder / "venv", wheels, told)
+    return make_environment(folder / "venv", wheels)
 
 
 def run(command: list[str], script: str) -> tuple[dict[str, object], float]:

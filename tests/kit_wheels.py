@@ -92,9 +92,6 @@ class Silent:
     def progress(self, done: int, total: int, file: str) -> None:
         """It is not looked at."""
 
-    def wait(self) -> None:
-        """It is not looked at."""
-
     def note(self, sentence: str) -> None:
         self.notes.append(sentence)
 

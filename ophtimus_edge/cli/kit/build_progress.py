@@ -57,9 +57,6 @@ class BuildProgress:
         if self._bars and self._task is not None:
             self._bars.update(self._task, completed=done, total=total)
 
-    def wait(self) -> None:
-        """Time passed; the clock on the screen goes on by itself."""
-
     def note(self, sentence: str) -> None:
         """Something that is said when the work is over."""
         self._notes.append(sentence)

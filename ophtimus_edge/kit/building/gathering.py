@@ -3,7 +3,7 @@
 What can be said at once is said at once: a licence that is missing must not come up after ten minutes of building.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -45,8 +45,11 @@ class Gathered:
         return [every[path] for path in sorted(every)]
 
 
-def gather(order: KitOrder, watcher: Watcher) -> Gathered:
+def gather(order: KitOrder, trusted: Collection[bytes], watcher: Watcher) -> Gathered:
     """Check what was named, then have all wheels here.
+
+    Args:
+        trusted: the keys that may have signed the kit before.
 
     Raises:
         KitBuildError: something is missing or does not suit.
@@ -58,7 +61,7 @@ def gather(order: KitOrder, watcher: Watcher) -> Gathered:
     targets = _targets(order, runtimes)
     previous = None
     if order.previous is not None:
-        previous = withdrawing.read_previous(order.previous, order.name, order.version)
+        previous = withdrawing.read_previous(order.previous, order.name, order.version, trusted)
     withdrawn = withdrawing.read_withdrawn(order.withdraw, order.withdrawn_files, previous)
     chosen = [models.choose(folder, order.levels, withdrawn) for folder in order.models]
     _check_apart(chosen)

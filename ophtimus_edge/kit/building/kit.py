@@ -78,7 +78,7 @@ def build(order: KitOrder, key: SigningKey, succession: list[Succession], watche
     _check_out(out)
     try:
         with _held(out, order.cache):
-            gathered = gather(order, watcher)
+            gathered = gather(order, {key.public, *(link.old_key for link in succession)}, watcher)
             return _assemble(order, gathered, out, key, succession, watcher)
     except OSError as error:
         raise KitBuildError(
@@ -225,7 +225,9 @@ def _add_pages(
     wanted = (("install.sh", linux is not None), ("install.cmd", facts.windows))
     for name in (name for name, is_wanted in wanted if is_wanted):
         data = installers.joinpath(name).read_bytes()
-        if name.endswith(".cmd"):  # Windows' own interpreter finds labels only in files with its own line ends
+        if name.endswith(
+            ".cmd"
+        ):  # Windows' own interpreter finds labels only in files with its own line ends
             data = data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
         stage.write(name, data, executable=True)
 

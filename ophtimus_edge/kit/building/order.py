@@ -27,7 +27,7 @@ class KitOrder:
         pythons: versions such as "3.11" that wheels for Linux are gathered for.
         archives: relocatable Pythons; the one for Windows is needed for a kit for Windows.
         withdraw: ``SHA256=REASON``; ``withdrawn_files`` are TOML files of them with reasons in both languages.
-        previous: the kit before, whose withdrawn models are repeated; its folder or its manifest.json.
+        previous: the kit before, whose withdrawn models are repeated.
         split_bytes: files of models have to be shorter than this; 0 for no limit, -1 for what the file system of
             ``out`` takes.
         wheels: that go before those that are fetched.

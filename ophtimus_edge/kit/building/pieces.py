@@ -27,6 +27,7 @@ class Stage:
     folder: Path
     on_bytes: OnBytes = lambda _count, _file: None
     _files: dict[str, KitFile] = field(default_factory=dict)
+    _names: set[str] = field(default_factory=set)
 
     @property
     def files(self) -> list[KitFile]:
@@ -143,7 +144,7 @@ class Stage:
 
     def _place(self, path: str) -> Path:
         check_path(path)
-        if any(folded(path) == folded(known) for known in self._files):
+        if folded(path) in self._names:
             raise KitBuildError(
                 f"the kit would have two files named {path}, on some systems.", "Rename one of them."
             )
@@ -157,6 +158,7 @@ class Stage:
         return target
 
     def _add(self, path: str, size: int, sha256: str, chunks: list[str]) -> KitFile:
+        self._names.add(folded(path))
         self._files[path] = KitFile(
             path=path, size_bytes=size, sha256=sha256, chunk_sha256=chunks if len(chunks) > 1 else []
         )

@@ -1,5 +1,6 @@
 """pip in a process of its own, with the developer's own settings for it."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -8,7 +9,6 @@ import tempfile
 from pathlib import Path
 
 from ophtimus_edge.errors import KitBuildError
-from ophtimus_edge.kit.building.watching import Watcher
 
 _LOOK_S = 0.2
 _PATIENCE_S = 10.0
@@ -16,7 +16,7 @@ _PATIENCE_S = 10.0
 _UNWANTED = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "GGML_BACKEND_PATH", "LLAMA_CPP_LIB_PATH")
 
 
-def run_pip(arguments: list[str], watcher: Watcher, environment: dict[str, str] | None = None) -> None:
+def run_pip(arguments: list[str], environment: dict[str, str] | None = None) -> None:
     """Run pip.
 
     Args:
@@ -26,7 +26,7 @@ def run_pip(arguments: list[str], watcher: Watcher, environment: dict[str, str] 
         KitBuildError: it failed; with the line in which it says why.
     """
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments]
-    code, output = run_child(command, watcher, environment)
+    code, output = run_child(command, environment)
     if code:
         if "No module named pip" in output:
             raise KitBuildError(
@@ -41,7 +41,6 @@ def run_pip(arguments: list[str], watcher: Watcher, environment: dict[str, str] 
 
 def run_child(
     command: list[str],
-    watcher: Watcher,
     environment: dict[str, str] | None = None,
     folder: Path | None = None,
 ) -> tuple[int, str]:
@@ -61,12 +60,9 @@ def run_child(
             start_new_session=True,  # a compiler's many processes are ended together
         )
         try:
-            while True:
-                try:
-                    process.wait(_LOOK_S)
-                    break
-                except subprocess.TimeoutExpired:
-                    watcher.wait()
+            while process.poll() is None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_LOOK_S)  # on Windows no interrupt reaches a wait without an end
         except BaseException:
             _end(process)
             raise

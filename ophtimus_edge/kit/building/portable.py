@@ -81,7 +81,6 @@ def portable_wheel(
         raw = Path(work) / "raw"
         run_pip(
             ["wheel", "--no-deps", "--no-cache-dir", "--wheel-dir", str(raw), str(source)],
-            watcher,
             {"CMAKE_ARGS": " ".join(f"'{flag}'" for flag in flags(accelerator))},
         )
         (built,) = raw.glob("*.whl")
@@ -160,9 +159,7 @@ def _source(place: Path, version: Version, watcher: Watcher) -> Path:
         return known[0]
     watcher.step(f"fetching the source of {LLAMA} {version}")
     with tempfile.TemporaryDirectory(dir=place, prefix=".fetching-") as folder:
-        run_pip(
-            ["download", "--no-deps", "--no-binary", LLAMA, "--dest", folder, f"{LLAMA}=={version}"], watcher
-        )
+        run_pip(["download", "--no-deps", "--no-binary", LLAMA, "--dest", folder, f"{LLAMA}=={version}"])
         (fetched,) = Path(folder).glob("*.tar.gz")
         return fetched.replace(place / fetched.name)
 

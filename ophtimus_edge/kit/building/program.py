@@ -61,7 +61,6 @@ def _from_source(root: Path, folder: Path, pins: Pins, offline: bool, watcher: W
     with tempfile.TemporaryDirectory(dir=folder, prefix=".building-") as out:
         run_pip(
             ["wheel", "--no-deps", "--wheel-dir", out, *options, str(root)],
-            watcher,
             {"SOURCE_DATE_EPOCH": _EPOCH, "PIP_NO_CACHE_DIR": "1"},
         )
         (built,) = Path(out).glob("*.whl")
@@ -105,7 +104,6 @@ def _backend(folder: Path, pins: Pins, offline: bool, watcher: Watcher) -> Path:
                     str(pinned),
                     _BACKEND,
                 ],
-                watcher,
             )
             wheels.replace(place)
     return place

@@ -33,12 +33,12 @@ def prove(built: Wheel, shelf: Shelf, roots: Sequence[Requirement], watcher: Wat
     watcher.step(f"trying {built.path.name} out in an environment of its own")
     with tempfile.TemporaryDirectory(prefix="ophtimus-kit-") as name:
         folder = Path(name)
-        python = make_environment(folder / "venv", wheels, watcher)
+        python = make_environment(folder / "venv", wheels)
         command = [
             str(python), "-I", "-c", "import sys; from ophtimus_edge.cli import main; sys.exit(main())",
             "ask", _QUESTION, "--model", "demo", "--max-tokens", "16", "--json",
         ]  # fmt: skip
-        code, output = run_child(command, watcher, {"OPHTIMUS_HOME": str(folder / "home")}, folder)
+        code, output = run_child(command, {"OPHTIMUS_HOME": str(folder / "home")}, folder)
         answers = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
         if code or not any(str(one.get("answer", "")).strip() for one in answers):
             last = (output.strip().splitlines() or ["it said nothing"])[-1]
@@ -46,7 +46,7 @@ def prove(built: Wheel, shelf: Shelf, roots: Sequence[Requirement], watcher: Wat
     note_proven(built)
 
 
-def make_environment(folder: Path, wheels: Sequence[Wheel], watcher: Watcher) -> Path:
+def make_environment(folder: Path, wheels: Sequence[Wheel]) -> Path:
     """Make a Python environment of wheels alone; returns its Python.
 
     Raises:
@@ -61,7 +61,7 @@ def make_environment(folder: Path, wheels: Sequence[Wheel], watcher: Watcher) ->
         ],
     ]  # fmt: skip
     for command in commands:
-        code, output = run_child(command, watcher)
+        code, output = run_child(command)
         if code:
             last = (output.strip().splitlines() or ["it said nothing"])[-1]
             raise KitBuildError(f"no environment can be made of the kit's wheels: {last[:300]}", _AGAIN)

@@ -12,8 +12,5 @@ class Watcher(Protocol):
     def progress(self, done: int, total: int, file: str) -> None:
         """So many bytes of all are done; the file is the one at hand."""
 
-    def wait(self) -> None:
-        """Time passed in a step that does not tell how far it is; called several times a second."""
-
     def note(self, sentence: str) -> None:
         """Something that the developer should know when it is over."""

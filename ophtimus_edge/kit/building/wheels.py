@@ -174,7 +174,6 @@ def _fetch(shelf: Shelf, target: Target, names: list[str]) -> None:
         try:
             run_pip(
                 ["download", "--no-deps", "--dest", folder, *index, *target.pip_options(), *wanted],
-                shelf.watcher,
             )
         except KitBuildError as error:
             if not shelf.offline:

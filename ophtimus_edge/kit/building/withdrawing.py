@@ -2,14 +2,16 @@
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from ophtimus_edge.errors import KitBuildError, KitError
-from ophtimus_edge.kit.manifest import MANIFEST, Manifest, Withdrawn, read_manifest, version_number
+from ophtimus_edge.kit.keys import fingerprint
+from ophtimus_edge.kit.manifest import Manifest, Withdrawn, version_number
+from ophtimus_edge.kit.verifying import read_signed
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LONGEST_REASON = 1000
@@ -46,21 +48,26 @@ def read_withdrawn(words: Iterable[str], files: Iterable[Path], previous: Manife
     return [found[sha256] for sha256 in sorted(found)]
 
 
-def read_previous(path: Path, name: str, version: str) -> Manifest:
-    """The manifest of the kit that this one follows: a kit's folder, or its manifest.json.
+def read_previous(folder: Path, name: str, version: str, trusted: Collection[bytes]) -> Manifest:
+    """The manifest of the kit that this one follows.
+
+    Args:
+        folder: the kit; of its files only the manifest and the signature are read.
+        trusted: the key that signs now, and those that it succeeds.
 
     Raises:
-        KitBuildError: it cannot be read, is of another kit, or is no earlier one.
+        KitBuildError: it cannot be read, was signed by another key, is of another kit, or is no earlier one.
     """
-    file = path / MANIFEST if path.is_dir() else path
     try:
-        manifest = read_manifest(file.read_bytes(), str(file))
-    except OSError as error:
-        raise KitBuildError(
-            f"{file} cannot be read: {error.strerror or error}.", "Name the folder of the kit before."
-        ) from error
+        signed = read_signed(folder, None)
     except KitError as error:
         raise KitBuildError(error.message, "Name the folder of the kit before.") from error
+    if signed.signer not in trusted:
+        raise KitBuildError(
+            f"the kit before was signed by another key: {fingerprint(signed.signer)}.",
+            "Sign with the same key, or with one that succeeds it (ophtimus kit keygen --succeeds).",
+        )
+    manifest = signed.manifest
     if manifest.name != name:
         raise KitBuildError(
             f"the kit before is {manifest.name}, and this one {name}.",

@@ -163,7 +163,7 @@ def test_a_licence_at_the_head_of_a_module_counts(desk: Desk) -> None:
         ({"withdraw": (f"{'a' * 64}=",)}, "gives no reason"),
         ({"constraints": Path("/nowhere")}, "/nowhere cannot be read"),
         ({"wheels": (Path("/nowhere/llama.whl"),)}, "not named as a wheel"),
-        ({"previous": Path("/nowhere")}, "/nowhere cannot be read"),
+        ({"previous": Path("/nowhere")}, "/nowhere is no kit"),
         ({"reports": (Path("/nowhere"),)}, "has no report.json"),
         ({"out": Path("/nowhere/kit")}, "there is no folder /nowhere"),
         ({"licences": {"alpha": Path("/nowhere")}}, "no licence text /nowhere"),
@@ -233,9 +233,15 @@ def test_what_was_withdrawn_stays_withdrawn(desk: Desk, tmp_path: Path) -> None:
         desk.build(out=desk.folder / "two", previous=first.folder)
     with pytest.raises(KitBuildError, match="the kit before is eye-clinic"):
         desk.build(out=desk.folder / "two", name="other", version="2.0.0", previous=first.folder)
+    old, desk.key = desk.key, generate_key()
+    with pytest.raises(KitBuildError, match="signed by another key"):
+        desk.build(out=desk.folder / "two", version="1.2.0", previous=second.folder)
+    desk.succession = signature.succeed(old, desk.key.public, [])
+    third = desk.build(out=desk.folder / "two", version="1.2.0", previous=second.folder)
+    assert third.manifest.withdrawn == second.manifest.withdrawn
     (level,) = (one for one in read_model_folder(desk.model()).levels if one.level == "Q4_K_M")
     with pytest.raises(KitBuildError, match="is withdrawn by this very kit"):
-        desk.build(out=desk.folder / "two", withdraw=(f"{level.sha256}=Wrong.",))
+        desk.build(out=desk.folder / "three", withdraw=(f"{level.sha256}=Wrong.",))
 
 
 def test_a_wheel_of_llama_cpp_for_one_processor_is_refused(desk: Desk, tmp_path: Path) -> None:
