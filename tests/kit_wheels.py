@@ -52,7 +52,7 @@ def make_wheel(
     path = folder / f"{stem}-{tag}.whl"
     with zipfile.ZipFile(path, "w") as archive:
         for file, data in content.items():
-            archive.writestr(file, data)
+            archive.writestr(zipfile.ZipInfo(file, (2026, 1, 1, 0, 0, 0)), data)
     return path
 
 

@@ -67,8 +67,8 @@ def test_what_cannot_be_is_said_in_two_lines(
 
 
 def test_a_key_with_a_passphrase_is_asked_for_it(desk: Desk) -> None:
-    create_key(desk.folder / "locked", "open sesame")
-    for said, code in (("wrong", 1), ("open sesame", 0)):
+    create_key(desk.folder / "locked", "open sesame, please")
+    for said, code in (("wrong", 1), ("open sesame, please", 0)):
         outside, inside = pty.openpty()
         with subprocess.Popen(
             [str(BIN / "ophtimus"), *words(desk, "--key", str(desk.folder / "locked"))],
