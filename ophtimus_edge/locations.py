@@ -45,6 +45,24 @@ def draft_file() -> Path:
     return (home if home else Path(platformdirs.user_data_dir("ophtimus", False))) / "draft.txt"
 
 
+def installed_kit() -> Path | None:
+    """The folder of the kit's version that this program runs from, None where it was not installed from a kit.
+
+    Such a version has a Python environment of its own in it, beside its manifest.
+    """
+    folder = Path(sys.prefix).parent
+    return folder if folder.parent.name == "versions" and (folder / "manifest.json").is_file() else None
+
+
+def kit_root() -> Path:
+    """Where a kit is installed, with its versions: where this program runs from, else the person's own place."""
+    installed = installed_kit()
+    if installed is not None:
+        return installed.parent.parent
+    home = _home()
+    return (home if home else Path(platformdirs.user_data_dir("ophtimus", False))) / "program"
+
+
 def history_folder() -> Path:
     """What was asked and answered: a folder for each profile; see :mod:`ophtimus_edge.history.profiles`."""
     home = _home()
