@@ -84,18 +84,6 @@ def documents_folder() -> Path:
     return folder if folder.is_dir() else Path.home()
 
 
-def kit_root() -> Path:
-    """Where kits are installed: their versions, and what is known of them."""
-    home = _home()
-    return (home if home else Path(platformdirs.user_data_dir("ophtimus", False))) / "program"
-
-
-def installed_kit() -> Path | None:
-    """The installed version of a kit that this program runs from; None for a program that no kit brought."""
-    folder = Path(sys.prefix).parent
-    return folder if folder.parent.name == "versions" and (folder / "manifest.json").is_file() else None
-
-
 def settings_file() -> Path:
     """What a person has set; see :mod:`ophtimus_edge.settings`."""
     home = _home()

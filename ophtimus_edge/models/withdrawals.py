@@ -56,8 +56,15 @@ def withdrawn() -> dict[str, Withdrawn]:
     Raises:
         InvalidModelError: neither the state nor every installed manifest can be read, so that nobody knows.
     """
-    root = _root()
-    return _read(root, _stamp([root / STATE, *_manifests(root)]))
+    root = locations.kit_root()
+    try:
+        return _read(_stamp([root / STATE]))
+    except InvalidModelError:
+        if not (manifests := _manifests(root)):
+            raise
+    except FileNotFoundError:
+        manifests = _manifests(root)
+    return _read(_stamp(manifests))
 
 
 def of(sha256: str) -> Withdrawn | None:
@@ -102,59 +109,52 @@ def refuse(model: ChosenModel) -> None:
         )
 
 
-def _root() -> Path:
-    """The folder of the installation that this program belongs to, or of the one that would be made."""
-    kit = locations.installed_kit()
-    return kit.parent.parent if kit is not None else locations.kit_root()
-
-
 def _manifests(root: Path) -> list[Path]:
+    """Of every version that is installed."""
     try:
-        return sorted((root / "versions").glob(f"*/{_MANIFEST}"))
+        versions = sorted((root / "versions").iterdir())
     except OSError:
         return []
+    return [folder / _MANIFEST for folder in versions if (folder / _MANIFEST).is_file()]
 
 
 def _stamp(paths: list[Path]) -> _Stamp:
-    """What tells files from what they were before; of those that are there."""
+    """What tells files from what they were before.
+
+    Raises:
+        FileNotFoundError: one is not there.
+        InvalidModelError: one cannot be reached.
+    """
     found = []
     for path in paths:
         try:
             state = path.stat()
-        except OSError:
-            continue
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise FileNotFoundError from error
+        except OSError as error:
+            raise _unreadable(path, error) from error
         found.append((str(path), state.st_mtime_ns, state.st_size))
     return tuple(found)
 
 
 @lru_cache(maxsize=4)
-def _read(root: Path, stamp: _Stamp) -> dict[str, Withdrawn]:
-    """The state's list; where it cannot be read, those of all versions that are installed."""
-    paths = [Path(name) for name, _, _ in stamp]
-    state = root / STATE
-    manifests = [path for path in paths if path != state]
-    if state in paths:
-        try:
-            return _entries([state])
-        except InvalidModelError:
-            if not manifests:
-                raise
-    return _entries(manifests)
-
-
-def _entries(paths: list[Path]) -> dict[str, Withdrawn]:
+def _read(stamp: _Stamp) -> dict[str, Withdrawn]:
+    """What files withdraw, all together."""
     entries: dict[str, Withdrawn] = {}
-    for path in paths:
+    for name, _, _ in stamp:
+        path = Path(name)
         try:
-            data = path.read_bytes()
+            found = msgspec.json.decode(path.read_bytes(), type=_Withdrawing).withdrawn
         except OSError as error:
-            raise _unknown(path, f"cannot be read ({error.strerror or error})") from error
-        try:
-            found = msgspec.json.decode(data, type=_Withdrawing).withdrawn
+            raise _unreadable(path, error) from error
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise _unknown(path, "is damaged") from error
         entries |= {entry.sha256: entry for entry in found}
     return entries
+
+
+def _unreadable(path: Path, error: OSError) -> InvalidModelError:
+    return _unknown(path, f"cannot be read ({error.strerror or error})")
 
 
 def _unknown(path: Path, what: str) -> InvalidModelError:
