@@ -52,7 +52,7 @@ class KitState(Document, frozen=True, kw_only=True):
     highest: dict[str, Highest]
     current: Version = ""
     previous: Version = ""
-    withdrawn: list[Withdrawn] = []
+    withdrawn: list[Withdrawn] = []  # noqa: RUF012
 
 
 def installed(state: KitState | None, manifest: Manifest, manifest_sha256: str, signer: bytes) -> KitState:
