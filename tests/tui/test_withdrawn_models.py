@@ -1,4 +1,4 @@
-"""A model that was withdrawn, in the app: it is named with the reason, answers nothing, and its old answers say so."""
+"""A model that was withdrawn, in the app: named with the reason, it answers nothing, and its old answers say so."""
 
 import msgspec
 import pytest
