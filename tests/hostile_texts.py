@@ -1,5 +1,6 @@
-"""Bytes as a hostile model writes them, and what of them may reach a screen, told in another way than the program does."""
+"""Bytes as a hostile model writes them, and what of them may reach a screen, told without the program's own list."""
 
+import itertools
 import random
 import unicodedata
 
@@ -60,7 +61,7 @@ def hostile_bytes(draw: random.Random, parts: int) -> bytes:
 def split(draw: random.Random, data: bytes) -> list[bytes]:
     """The bytes in pieces, cut anywhere."""
     cuts = sorted({0, len(data), *(draw.randrange(len(data) + 1) for _ in range(draw.randrange(12)))})
-    return [data[start:end] for start, end in zip(cuts, cuts[1:], strict=False)]
+    return [data[start:end] for start, end in itertools.pairwise(cuts)]
 
 
 def may_be_shown(character: str) -> bool:
