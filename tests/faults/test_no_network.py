@@ -1,7 +1,7 @@
 """No network: whole sessions without one, and under a trace of system calls in which no internet socket is opened.
 
-The commands that a clinic uses, and the app in a pseudo-terminal with a question asked and answered. Once in a network
-namespace without any device but an unconfigured loopback, and once with every system call of the network seen.
+The commands that a clinic uses, and the app in a pseudo-terminal with a question asked and answered: once in a
+network namespace without any device but an unconfigured loopback, once with every system call of the network seen.
 """
 
 import os
