@@ -252,6 +252,18 @@ class KitError(OphtimusError):
     """A kit is damaged, incomplete, changed, or not one that may be installed here."""
 
 
+class KitChangedError(KitError):
+    """A kit's files are not those that its manifest lists.
+
+    Attributes:
+        faults: what is wrong, each with the path in the kit, all of them.
+    """
+
+    def __init__(self, message: str, hint: str, faults: tuple[tuple[str, str], ...]) -> None:
+        super().__init__(message, hint)
+        self.faults = faults
+
+
 class KitSignatureError(KitError):
     """No key that is trusted here vouches for a kit, or a key cannot be used."""
 

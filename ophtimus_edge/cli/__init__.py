@@ -11,7 +11,7 @@ from ophtimus_edge import __version__
 
 def parser() -> argparse.ArgumentParser:
     """The command line of ``ophtimus``."""
-    from ophtimus_edge.cli import ask, batch, compare, doctor, history, models
+    from ophtimus_edge.cli import ask, batch, compare, doctor, history, kit, models
 
     top = argparse.ArgumentParser(
         prog="ophtimus",
@@ -30,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
     models.add_parser(verbs)
     doctor.add_parser(verbs)
     history.add_parser(verbs)
+    kit.add_parser(verbs)
     return top
 
 
@@ -37,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run ``ophtimus``; returns the exit code."""
     options = parser().parse_args(arguments)
 
-    from ophtimus_edge.cli import ask, batch, compare, doctor, history, models
+    from ophtimus_edge.cli import ask, batch, compare, doctor, history, kit, models
     from ophtimus_edge.cli.failures import reported
     from ophtimus_edge.cli.standard_input import is_terminal
 
@@ -54,6 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
             doctor.run(options)
         elif options.verb == "history":
             history.run(options)
+        elif options.verb == "kit":
+            kit.run(options)
         elif options.plain:
             from ophtimus_edge.cli import plain
 

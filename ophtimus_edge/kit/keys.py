@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PUBLIC_BYTES = 32
 SIGNATURE_BYTES = 64
+SHORTEST_PASSPHRASE = 12  # characters
 PUBLIC_SUFFIX = ".pub"
 
 _WORD = "ophtimus-kit-key"
@@ -38,14 +39,15 @@ class SigningKey:
 
     Attributes:
         public: its public key, 32 bytes.
+        private: the key itself, to this file alone.
     """
 
     public: bytes
-    _private: Ed25519PrivateKey
+    private: Ed25519PrivateKey
 
     def sign(self, message: bytes) -> bytes:
         """The signature of a message, 64 bytes."""
-        return self._private.sign(message)
+        return self.private.sign(message)
 
 
 def is_signed(public: bytes, signature: bytes, message: bytes) -> bool:
@@ -60,57 +62,85 @@ def is_signed(public: bytes, signature: bytes, message: bytes) -> bool:
     return True
 
 
+def in_groups(sha256: str) -> str:
+    """Hexadecimal digits in groups of four, to be read aloud or compared with paper."""
+    return " ".join(sha256[at : at + 4] for at in range(0, len(sha256), 4))
+
+
 def fingerprint(public: bytes) -> str:
-    """The SHA-256 of a public key in groups of four hexadecimal digits, to be read aloud or from paper."""
-    digits = hashlib.sha256(public).hexdigest()
-    return " ".join(digits[at : at + 4] for at in range(0, len(digits), 4))
+    """The SHA-256 of a public key, in groups of four."""
+    return in_groups(hashlib.sha256(public).hexdigest())
 
 
-def create_key(path: Path, passphrase: str = "") -> SigningKey:
-    """Make a key and write it, and its ``.pub`` beside it.
-
-    Args:
-        path: of the private key; nothing may be there.
-        passphrase: that it is encrypted with; "" for none.
-
-    Raises:
-        KitSignatureError: there is a file of that name, it cannot be written, or the passphrase is too long.
-    """
-    from cryptography.hazmat.primitives import serialization
+def generate_key() -> SigningKey:
+    """A new key, which is nowhere yet."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    secret = passphrase.encode()
-    if len(secret) > _LONGEST_PASSPHRASE:
+    private = Ed25519PrivateKey.generate()
+    return SigningKey(private.public_key().public_bytes_raw(), private)
+
+
+def check_new(path: Path, passphrase: str = "") -> None:
+    """Refuse what :func:`write_key` would refuse, before anything is written.
+
+    Raises:
+        KitSignatureError: there is a file of that name, or the passphrase is too short or too long.
+    """
+    if passphrase and not (
+        len(passphrase) >= SHORTEST_PASSPHRASE and len(passphrase.encode()) <= _LONGEST_PASSPHRASE
+    ):
         raise KitSignatureError(
-            "the passphrase is too long.", f"It may have {_LONGEST_PASSPHRASE} bytes. Nothing was written."
+            "this passphrase is too short or too long to protect a key.",
+            f"Take one of {SHORTEST_PASSPHRASE} characters or more, such as five words. Nothing was written.",
         )
-    beside = public_file(path)
-    for file in (path, beside):
+    for file in (path, public_file(path)):
         if os.path.lexists(file):
             raise KitSignatureError(
                 f"{file} is there already, and a key is never written over.",
                 "Name a new file. Whoever loses a key can sign no more kits for the clinics that know it.",
             )
-    private = Ed25519PrivateKey.generate()
-    pem = private.private_bytes(
+
+
+def write_key(path: Path, key: SigningKey, passphrase: str = "") -> None:
+    """Write a private key, and its ``.pub`` beside it.
+
+    Args:
+        path: of the private key; nothing may be there.
+        passphrase: that it is encrypted with (AES-256, PBKDF2 of 2,048 rounds, which slows guessing down little);
+            "" for none.
+
+    Raises:
+        KitSignatureError: there is a file of that name, it cannot be written, or the passphrase is too short or long.
+    """
+    from cryptography.hazmat.primitives import serialization
+
+    check_new(path, passphrase)
+    pem = key.private.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
-        serialization.BestAvailableEncryption(secret) if secret else serialization.NoEncryption(),
+        serialization.BestAvailableEncryption(passphrase.encode())
+        if passphrase
+        else serialization.NoEncryption(),
     )
-    key = SigningKey(private.public_key().public_bytes_raw(), private)
     try:
+        with staged(public_file(path)) as part:
+            part.write_text(public_line(key.public), encoding="ascii", newline="\n")
         with staged(path) as part:
             part.touch(0o600, exist_ok=False)  # made with its mode: it is at no time readable by others
             part.write_bytes(pem)
-        with staged(beside) as part:
-            part.write_text(public_line(key.public), encoding="ascii")
         sync_folder(path.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
-            path.unlink(missing_ok=True)  # without its other half it is of no use, and nothing is signed yet
+            public_file(path).unlink(missing_ok=True)  # of a key that nobody has
         raise KitSignatureError(
             f"{path} cannot be written: {error.strerror or error}.", "Name a file in a folder of your own."
         ) from error
+
+
+def create_key(path: Path, passphrase: str = "") -> SigningKey:
+    """Make a key and write it; as :func:`write_key`."""
+    key = generate_key()
+    write_key(path, key, passphrase)
     return key
 
 

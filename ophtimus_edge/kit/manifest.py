@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from ophtimus_edge.errors import InvalidModelError, KitError
+from ophtimus_edge.models.chunked_copy import CHUNK_BYTES
 from ophtimus_edge.models.formats import Document, decode
 from ophtimus_edge.models.withdrawals import Withdrawn as Withdrawn
 
@@ -109,6 +110,9 @@ class Manifest(Document, kw_only=True):
         program: the version of Ophtimus Edge in it.
         default_model: the name of the model that a clinic opens; "" for the demonstration model.
         withdrawn: model files that must not be used any more; a later kit repeats those of the earlier ones.
+        history_schema: the steps that its program's histories have taken (:mod:`ophtimus_edge.history.migrations`);
+            0 where it is not known.
+        history_compatible_from: the steps that a program must know to read those histories.
         files: every file but this one and its signature, sorted by path.
     """
 
@@ -120,6 +124,8 @@ class Manifest(Document, kw_only=True):
     models: list[KitModel] = []  # noqa: RUF012
     default_model: str = ""
     withdrawn: list[Withdrawn] = []  # noqa: RUF012
+    history_schema: int = 0
+    history_compatible_from: int = 0
 
     @property
     def number(self) -> tuple[int, int, int]:
@@ -193,6 +199,11 @@ def _check(manifest: Manifest) -> None:
     paths = [file.path for file in manifest.files]
     for path in paths:
         check_path(path)
+    for file in manifest.files:
+        if file.chunk_sha256 and len(file.chunk_sha256) != -(-file.size_bytes // CHUNK_BYTES):
+            raise KitError(
+                f"the kit lists {file.path!r} in pieces that are not its own.", "Do not use this kit."
+            )
     twins = {folded(path) for path in (*paths, MANIFEST, SIGNATURE)}
     # A file's name is not a folder's, either.
     folders = {folded(path.rsplit("/", at)[0]) for path in paths for at in range(1, path.count("/") + 1)}

@@ -1,0 +1,106 @@
+"""Model files that a kit takes back: named on the command line or in a file, and those of the kit before."""
+
+import re
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from ophtimus_edge.errors import KitBuildError, KitError
+from ophtimus_edge.kit.manifest import MANIFEST, Manifest, Withdrawn, read_manifest, version_number
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_LONGEST_REASON = 1000
+
+
+class _Entry(msgspec.Struct, forbid_unknown_fields=True):
+    sha256: str
+    en: str = ""
+    ko: str = ""
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    withdrawn: list[_Entry]
+
+
+def read_withdrawn(words: Iterable[str], files: Iterable[Path], previous: Manifest | None) -> list[Withdrawn]:
+    """What a kit withdraws, sorted by hash; a later reason goes before the one of the kit before.
+
+    Args:
+        words: ``SHA256=REASON``, with an English reason.
+        files: TOML with entries ``[[withdrawn]]`` of ``sha256``, ``en`` and ``ko``.
+        previous: the kit before, whose list is repeated.
+
+    Raises:
+        KitBuildError: a hash or a file cannot be read, or a reason is missing.
+    """
+    found = {one.sha256: one for one in (previous.withdrawn if previous else [])}
+    for path in files:
+        for entry in _read(path).withdrawn:
+            found[entry.sha256] = _entry(str(path), entry.sha256, entry.en, entry.ko)
+    for word in words:
+        sha256, _, reason = word.partition("=")
+        found[sha256] = _entry("--withdraw", sha256, reason, "")
+    return [found[sha256] for sha256 in sorted(found)]
+
+
+def read_previous(path: Path, name: str, version: str) -> Manifest:
+    """The manifest of the kit that this one follows: a kit's folder, or its manifest.json.
+
+    Raises:
+        KitBuildError: it cannot be read, is of another kit, or is no earlier one.
+    """
+    file = path / MANIFEST if path.is_dir() else path
+    try:
+        manifest = read_manifest(file.read_bytes(), str(file))
+    except OSError as error:
+        raise KitBuildError(
+            f"{file} cannot be read: {error.strerror or error}.", "Name the folder of the kit before."
+        ) from error
+    except KitError as error:
+        raise KitBuildError(error.message, "Name the folder of the kit before.") from error
+    if manifest.name != name:
+        raise KitBuildError(
+            f"the kit before is {manifest.name}, and this one {name}.", "Kits that follow one another have one name."
+        )
+    if manifest.number >= version_number(version):
+        raise KitBuildError(
+            f"the kit before has version {manifest.version}, which {version} does not follow.",
+            "Versions only go up.",
+        )
+    return manifest
+
+
+def _entry(origin: str, sha256: str, english: str, korean: str) -> Withdrawn:
+    if not _SHA256.fullmatch(sha256):
+        raise KitBuildError(
+            f"{origin} names no model file by its SHA-256: {sha256[:70]!r}.",
+            "It is the 64 digits that ophtimus models list --json and model.json have for the level.",
+        )
+    reason: dict[Literal["en", "ko"], str] = {}
+    if english := " ".join(english.split()):
+        reason["en"] = english
+    if korean := " ".join(korean.split()):
+        reason["ko"] = korean
+    if not reason or any(len(text) > _LONGEST_REASON for text in reason.values()):
+        raise KitBuildError(
+            f"{origin} gives no reason of up to {_LONGEST_REASON} letters for {sha256[:16]}….",
+            "Say in a sentence why the model must not be used: the clinic reads it.",
+        )
+    return Withdrawn(sha256=sha256, reason=reason)
+
+
+def _read(path: Path) -> _File:
+    try:
+        return msgspec.convert(tomllib.loads(path.read_text("utf-8")), type=_File)
+    except OSError as error:
+        raise KitBuildError(
+            f"{path} cannot be read: {error.strerror or error}.", "Check the path."
+        ) from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise KitBuildError(
+            f"{path} is no list of withdrawn models: {error}.",
+            "It has entries [[withdrawn]] with sha256, en and ko.",
+        ) from error
