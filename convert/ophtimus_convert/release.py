@@ -12,6 +12,7 @@ from typing import Any
 
 from ophtimus_edge.errors import MissingExtraError
 
+_PARTS = ("speed", "divergence", "mcq", "essay")
 _PLATFORMS = ("linux-x86_64", "win_amd64")
 
 
@@ -57,6 +58,8 @@ def _add_comparing(add: Any) -> None:
     add("--mcq", type=Path, metavar="FILE", help="multiple-choice questions")
     add("--essay", type=Path, metavar="FILE", help="essay questions")
     add("--votes", type=Path, action="append", default=[], metavar="FILE", help="of blind tests; repeats")
+    add("--without", action="append", default=[], choices=_PARTS, metavar="PART",
+        help="leave a part out: " + ", ".join(_PARTS))  # fmt: skip
     add("--budget", default="", metavar="TIME", help="such as 2h: as much of each part as fits")
 
 

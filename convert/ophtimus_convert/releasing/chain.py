@@ -95,7 +95,7 @@ def check(options: argparse.Namespace) -> Release:
     read_withdrawn(options.withdraw, options.withdrawn, previous)
     _expect_licence(options)
     if not options.no_compare:
-        read_parts(options.text, options.mcq, options.essay)
+        read_parts(options.text, options.mcq, options.essay, options.without)
     out = options.out.expanduser().absolute()
     places = Places(out, name, kit_name, options.version)
     key = signing_key(options.key)
@@ -216,6 +216,8 @@ def compare_words(options: argparse.Namespace) -> list[str]:
     words = _named(options, ("reference", "text", "mcq", "essay", "budget"))
     for path in options.votes:
         words += ["--votes", str(path)]
+    for part in options.without:
+        words += ["--without", part]
     return words
 
 
@@ -239,6 +241,7 @@ def _compare(checked: Release) -> bool:
             "of": [name for name in ("text", "mcq", "essay") if getattr(options, name)],
             "votes": all_sha256(options.votes),
             "reference": options.reference,
+            "without": sorted(set(options.without)),
             "budget": options.budget,
         }
     )

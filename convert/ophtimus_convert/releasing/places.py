@@ -54,7 +54,7 @@ class Places:
         self.out = out
         self.model = out / "model" / model_name
         self.report = out / "report"
-        self.kit = out / f"{_UNUSUAL.sub("-", kit_name)}-{version}"
+        self.kit = out / f"{_UNUSUAL.sub('-', kit_name)}-{version}"
 
     @property
     def sheets(self) -> list[Path]:
