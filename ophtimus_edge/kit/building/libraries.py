@@ -46,7 +46,8 @@ def read_library(path: Path) -> Library:
         )
     except FileNotFoundError as error:
         raise KitBuildError(
-            "objdump is not here, which reads what a library needs.", "Install it (Debian: apt install binutils)."
+            "objdump is not here, which reads what a library needs.",
+            "Install it (Debian: apt install binutils).",
         ) from error
     except subprocess.CalledProcessError as error:
         raise KitBuildError(f"{path.name} is no shared library.", "Build the wheel again.") from error
@@ -67,8 +68,8 @@ def needed_files(libraries: Mapping[str, Library], entry: str) -> set[str]:
         entry: the file that is opened by its name.
 
     Returns:
-        The file names to keep. Those are the entry, every library that is loaded by its file while the program runs (a
-        ggml backend: no version is in its name), and what these ask for, under the name that they ask for.
+        The file names to keep. Those are the entry, every library that is loaded by its file while the program runs
+        (a ggml backend: no version is in its name), and what these ask for, under the name that they ask for.
 
     Raises:
         KitBuildError: one asks for a library that is neither there nor a part of every system.

@@ -1,8 +1,8 @@
 """The licence texts of every package in a kit, copied out of its wheel to where a person finds them.
 
-A wheel carries them in its ``.dist-info``. Where one has none there, the comment at the head of one of its modules is
-taken when that is a licence: some packages have it nowhere else. A package with neither is refused, whatever licence its
-metadata names: nearly all of them ask for their own text, with its copyright line, to go along.
+A wheel carries them in its ``.dist-info``. Where one has none there, the comment at the head of one of its modules
+is taken when that is a licence: some packages have it nowhere else. A package with neither is refused, whatever
+licence its metadata names: nearly all licences ask for their own text, with its copyright line, to go along.
 """
 
 import re
@@ -40,7 +40,9 @@ def read_licences(wheel: Wheel) -> dict[str, bytes]:
                 found["/".join(path.parts[2:] if listed else path.parts[1:])] = archive.read(name)
         if any(data.strip() and not _OTHER_THAN_A_LICENCE.fullmatch(name) for name, data in found.items()):
             return found
-        modules = sorted((name for name in names if name.endswith(".py")), key=lambda name: (name.count("/"), name))
+        modules = sorted(
+            (name for name in names if name.endswith(".py")), key=lambda name: (name.count("/"), name)
+        )
         for name in modules[:_MODULES]:
             with archive.open(name) as file:
                 if text := _licence_at_head(file.read(_HEAD_BYTES).decode("utf-8", "replace")):

@@ -136,7 +136,9 @@ def add_model(stage: Stage, model: ChosenFolder, part_bytes: int, report: str) -
     levels = {level.file: level for level in model.description.levels}
     files = []
     for name in sorted(model.files):
-        files.append(_add_file(stage, model.files[name], f"models/{model.name}/{name}", levels.get(name), part_bytes))
+        files.append(
+            _add_file(stage, model.files[name], f"models/{model.name}/{name}", levels.get(name), part_bytes)
+        )
     document = stage.write(f"models/{model.name}/model.json", model.document)
     files.append(_as_model_file("model.json", document.size_bytes, document.sha256, [document.path]))
     for licence in model.description.licences:
@@ -160,7 +162,9 @@ def _add_file(stage: Stage, source: Path, path: str, level: Level | None, part_b
     def check(number: int, digest: str, data: bytes) -> None:
         if known and known[number : number + 1] != [digest]:
             start = number * CHUNK_BYTES
-            raise _other_file(source, f"between its bytes {start} and {start + CHUNK_BYTES} it is another one")
+            raise _other_file(
+                source, f"between its bytes {start} and {start + CHUNK_BYTES} it is another one"
+            )
         if whole:
             whole.update(data)
 

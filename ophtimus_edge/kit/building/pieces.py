@@ -45,7 +45,9 @@ class Stage:
             with staged(target) as part:
                 part.write_bytes(data)
         target.chmod(0o755 if executable else 0o644)
-        chunks = [hashlib.sha256(data[at : at + CHUNK_BYTES]).hexdigest() for at in range(0, len(data), CHUNK_BYTES)]
+        chunks = [
+            hashlib.sha256(data[at : at + CHUNK_BYTES]).hexdigest() for at in range(0, len(data), CHUNK_BYTES)
+        ]
         self.on_bytes(len(data), path)
         return self._add(path, len(data), hashlib.sha256(data).hexdigest(), chunks)
 
@@ -117,8 +119,9 @@ class Stage:
                 whole.update(data)
                 hashes.append(digest)
                 self.on_bytes(len(data), path)
-            out.truncate(length)
             out.flush()
+            if os.fstat(out.fileno()).st_size != length:
+                out.truncate(length)
             os.fsync(out.fileno())
         target.chmod(0o644)
         return self._add(path, length, whole.hexdigest(), hashes)
@@ -173,7 +176,8 @@ def _chunks(source: Path, start: int, length: int) -> Iterator[bytes]:
                 left -= len(data)
     except OSError as error:
         raise KitBuildError(
-            f"{source} cannot be read: {error.strerror or error}.", "Check the disk, and that you may read it."
+            f"{source} cannot be read: {error.strerror or error}.",
+            "Check the disk, and that you may read it.",
         ) from error
 
 

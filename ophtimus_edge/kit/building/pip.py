@@ -40,7 +40,10 @@ def run_pip(arguments: list[str], watcher: Watcher, environment: dict[str, str] 
 
 
 def run_child(
-    command: list[str], watcher: Watcher, environment: dict[str, str] | None = None, folder: Path | None = None
+    command: list[str],
+    watcher: Watcher,
+    environment: dict[str, str] | None = None,
+    folder: Path | None = None,
 ) -> tuple[int, str]:
     """Run a program to its end; returns its exit code and what it printed.
 

@@ -1,8 +1,8 @@
 """llama-cpp-python as a wheel for every clinic's computer: built once here, with all variants for processors.
 
-Its source is published, its wheels are not; and what a compiler makes for the machine that it runs on dies of an illegal
-instruction on an older one. This wheel holds the processor's part of llama.cpp in 14 variants, of which the worker has
-ggml load the best that runs (:func:`ophtimus_edge.engine.worker.devices.load_backends`).
+Its source is published, its wheels are not; and what a compiler makes for the machine that it runs on dies of an
+illegal instruction on an older one. This wheel holds the processor's part of llama.cpp in 14 variants, of which the
+worker has ggml load the best that runs (``load_backends`` of :mod:`ophtimus_edge.engine.worker.devices`).
 """
 
 import hashlib
@@ -91,7 +91,9 @@ def portable_wheel(
 def folder_of(cache: Path, version: Version, accelerator: Accelerator) -> Path:
     """Where such a wheel lies in the cache."""
     told = "\n".join((str(version), *flags(accelerator), f"{sys.platform}"))
-    return cache / f"{version}{'-cuda' if accelerator else ''}-{hashlib.sha256(told.encode()).hexdigest()[:16]}"
+    return (
+        cache / f"{version}{'-cuda' if accelerator else ''}-{hashlib.sha256(told.encode()).hexdigest()[:16]}"
+    )
 
 
 def is_proven(wheel: Wheel) -> bool:
@@ -193,7 +195,8 @@ def _check_tools(accelerator: Accelerator) -> None:
         )
     if not shutil.which("objdump"):
         raise KitBuildError(
-            "objdump is not here, which reads what a library needs.", "Install it (Debian: apt install binutils)."
+            "objdump is not here, which reads what a library needs.",
+            "Install it (Debian: apt install binutils).",
         )
     if accelerator == "cuda" and not shutil.which("nvcc"):
         raise KitBuildError(
@@ -204,7 +207,9 @@ def _check_tools(accelerator: Accelerator) -> None:
 
 def _waiting(accelerator: Accelerator) -> str:
     if accelerator == "cuda":
-        return "building llama.cpp for NVIDIA's cards, once: about 17 minutes a generation of cards on two cores"
+        return (
+            "building llama.cpp for NVIDIA's cards, once: about 17 minutes a generation of cards on two cores"
+        )
     return "building llama.cpp for all processors, once: about 7 minutes on two cores"
 
 

@@ -95,7 +95,16 @@ def _backend(folder: Path, pins: Pins, offline: bool, watcher: Watcher) -> Path:
             pinned.write_text("".join(f"{name}=={version}\n" for name, version in pins.items()), "utf-8")
             wheels = Path(part) / "wheels"
             run_pip(
-                ["download", "--only-binary", ":all:", "--dest", str(wheels), "--constraint", str(pinned), _BACKEND],
+                [
+                    "download",
+                    "--only-binary",
+                    ":all:",
+                    "--dest",
+                    str(wheels),
+                    "--constraint",
+                    str(pinned),
+                    _BACKEND,
+                ],
                 watcher,
             )
             wheels.replace(place)

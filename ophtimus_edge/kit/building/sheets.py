@@ -112,7 +112,10 @@ def paper_sheets(name: str, version: str, fingerprint: str, manifest_sha256: str
         elif line:
             body.append(f"<p>{html.escape(line)}</p>")
     page = _document("en", lines[0], body)
-    return {".html": page.encode("utf-8"), ".txt": b"\xef\xbb\xbf" + ("\n".join(lines) + "\n").encode("utf-8")}
+    return {
+        ".html": page.encode("utf-8"),
+        ".txt": b"\xef\xbb\xbf" + ("\n".join(lines) + "\n").encode("utf-8"),
+    }
 
 
 def _halves(digits: str) -> list[str]:
@@ -167,7 +170,9 @@ def _page(facts: Facts, language: Language) -> str:
         body.append(f"<h2>{shown(section.heading)}</h2>")
         for line in section.line:
             if line.when in holds:
-                body.append(f"<pre>{shown(line.command)}</pre>" if line.command else f"<p>{shown(line.text)}</p>")
+                body.append(
+                    f"<pre>{shown(line.command)}</pre>" if line.command else f"<p>{shown(line.text)}</p>"
+                )
     other = text.other_language.split()[-1]
     body.append(f'<p><a href="{html.escape(other)}">{shown(text.other_language)}</a></p>')
     return _document(language, _filled(text.title, facts, language), body)

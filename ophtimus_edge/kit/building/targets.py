@@ -13,7 +13,7 @@ from ophtimus_edge.kit.manifest import Platform
 
 # Debian 12, and Ubuntu 24.04 after it, have it: wheels that need a newer one are not fetched.
 NEWEST_GLIBC = 36
-_OLDEST_GLIBC = 5
+_OLDEST_GLIBC, _ANY_GLIBC = 5, 99
 _NAMED_GLIBCS = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}  # PEP 599, 571, 513
 
 _ENVIRONMENTS: dict[Platform, dict[str, str]] = {
@@ -45,11 +45,15 @@ class Target:
         return ["win_amd64"] if self.platform == "win_amd64" else list(_linux_platforms(NEWEST_GLIBC))
 
     @cached_property
-    def _ranks(self) -> dict[Tag, int]:
-        # A wheel that is given or built may need a newer glibc than one that is fetched: the manifest says which.
-        platforms = (
-            self.platform_tags if self.platform == "win_amd64" else list(_linux_platforms(NEWEST_GLIBC + 30))
-        )
+    def _fetched(self) -> dict[Tag, int]:
+        return self._ranks(self.platform_tags)
+
+    @cached_property
+    def _given(self) -> dict[Tag, int]:
+        windows = self.platform == "win_amd64"
+        return self._fetched if windows else self._ranks(list(_linux_platforms(_ANY_GLIBC)))
+
+    def _ranks(self, platforms: list[str]) -> dict[Tag, int]:
         interpreter = f"cp{self.version[0]}{self.version[1]}"
         known = [
             *tags.cpython_tags(self.version, platforms=platforms),
@@ -57,9 +61,14 @@ class Target:
         ]
         return {tag: rank for rank, tag in reversed(list(enumerate(known)))}
 
-    def rank(self, wheel_tags: frozenset[Tag]) -> int | None:
-        """How well a wheel suits, 0 the best; None where it does not run there."""
-        return min((self._ranks[tag] for tag in wheel_tags if tag in self._ranks), default=None)
+    def rank(self, wheel_tags: frozenset[Tag], given: bool = False) -> int | None:
+        """How well a wheel suits, 0 the best; None where it does not run there.
+
+        Args:
+            given: it was named or built, and may need a newer glibc than one that is fetched: the manifest says which.
+        """
+        ranks = self._given if given else self._fetched
+        return min((ranks[tag] for tag in wheel_tags if tag in ranks), default=None)
 
     def applies(self, requirement: Requirement, extras: frozenset[str]) -> bool:
         """Whether a requirement holds there, for a package that is wanted with some of its extras."""

@@ -90,7 +90,9 @@ def opened(path: Path) -> zipfile.ZipFile:
     try:
         archive = zipfile.ZipFile(path)
     except (OSError, zipfile.BadZipFile) as error:
-        raise KitBuildError(f"{path} is no wheel, or damaged: {error}.", "Fetch or build it again.") from error
+        raise KitBuildError(
+            f"{path} is no wheel, or damaged: {error}.", "Fetch or build it again."
+        ) from error
     for entry in archive.infolist():
         parts = entry.filename.rstrip("/").split("/")
         linked = stat.S_ISLNK(entry.external_attr >> 16)
@@ -106,9 +108,7 @@ def dist_info(archive: zipfile.ZipFile, path: Path) -> str:
     Raises:
         KitBuildError: there is not just one.
     """
-    folders = {
-        name.split("/")[0] for name in archive.namelist() if name.split("/")[0].endswith(".dist-info")
-    }
+    folders = {name.split("/")[0] for name in archive.namelist() if name.split("/")[0].endswith(".dist-info")}
     if len(folders) != 1:
         raise KitBuildError(f"{path} does not describe itself as wheels do.", "Fetch or build it again.")
     return folders.pop()

@@ -1,8 +1,8 @@
 """Which wheels a clinic's machine needs, and having them here.
 
-Every version is the one that constraints.txt pins, so nothing is left for a resolver to choose: from the program's own
-requirements on, each one that holds on the machine is followed to its wheel and to what that requires in turn. pip
-fetches; its own resolver would read the conditions as of the machine that it runs on.
+Every version is the one that constraints.txt pins, so nothing is left for a resolver to choose: from the program's
+own requirements on, each one that holds on the machine is followed to its wheel and to what that requires in turn.
+pip fetches; its own resolver would read the conditions as of the machine that it runs on.
 """
 
 import hashlib
@@ -134,7 +134,8 @@ def _have(shelf: Shelf, target: Target, names: list[str]) -> dict[str, Wheel]:
     for name, wheel in found.items():
         if wheel is None:
             raise KitBuildError(
-                f"pip fetched no wheel of {name} {shelf.pins[name]} for {target}.", "Name one with --wheel PATH."
+                f"pip fetched no wheel of {name} {shelf.pins[name]} for {target}.",
+                "Name one with --wheel PATH.",
             )
         if wheel.path not in shelf.checked:
             check_whole(wheel)
@@ -145,7 +146,7 @@ def _have(shelf: Shelf, target: Target, names: list[str]) -> dict[str, Wheel]:
 
 def _here(shelf: Shelf, target: Target, name: str) -> Wheel | None:
     given = [wheel for wheel in shelf.given if wheel.name == name]
-    if wheel := _best(given, target):
+    if wheel := _best(given, target, given=True):
         return wheel
     if name == LLAMA:
         raise KitBuildError(
@@ -160,8 +161,8 @@ def _here(shelf: Shelf, target: Target, name: str) -> Wheel | None:
     return _best([one for one in pool if one.name == name and one.version == shelf.pins[name]], target)
 
 
-def _best(wheels: list[Wheel], target: Target) -> Wheel | None:
-    ranked = [(rank, wheel) for wheel in wheels if (rank := target.rank(wheel.tags)) is not None]
+def _best(wheels: list[Wheel], target: Target, given: bool = False) -> Wheel | None:
+    ranked = [(rank, wheel) for wheel in wheels if (rank := target.rank(wheel.tags, given)) is not None]
     return min(ranked, key=lambda pair: pair[0], default=(0, None))[1]
 
 
@@ -173,7 +174,8 @@ def _fetch(shelf: Shelf, target: Target, names: list[str]) -> None:
         wanted = [f"{name}=={shelf.pins[name]}" for name in names]
         try:
             run_pip(
-                ["download", "--no-deps", "--dest", folder, *index, *target.pip_options(), *wanted], shelf.watcher
+                ["download", "--no-deps", "--dest", folder, *index, *target.pip_options(), *wanted],
+                shelf.watcher,
             )
         except KitBuildError as error:
             if not shelf.offline:
@@ -200,15 +202,15 @@ def requirements_text(sets: Mapping[str, list[Wheel]]) -> str:
             key = wheel.name, str(wheel.version)
             versions.setdefault(key, set()).add(python)
             hashes.setdefault(key, set()).add(_sha256(wheel.path))
-    lines = ["# Exact versions with the hashes of their wheels: pip install --no-index --no-deps --require-hashes."]
+    lines = [
+        "# Exact versions with the hashes of their wheels: pip install --no-index --no-deps --require-hashes."
+    ]
     for (name, version), of in sorted(versions.items()):
         only = " or ".join(f'python_version == "{python}"' for python in pythons if python in of)
         marker = "" if len(of) == len(pythons) else f" ; {only}"
         lines.append(f"{name}=={version}{marker} \\")
         known = sorted(hashes[name, version])
-        lines += [
-            f"    --hash=sha256:{one}{'' if one == known[-1] else ' ' + chr(92)}" for one in known
-        ]
+        lines += [f"    --hash=sha256:{one}{'' if one == known[-1] else ' ' + chr(92)}" for one in known]
     return "\n".join(lines) + "\n"
 
 

@@ -63,7 +63,8 @@ def read_previous(path: Path, name: str, version: str) -> Manifest:
         raise KitBuildError(error.message, "Name the folder of the kit before.") from error
     if manifest.name != name:
         raise KitBuildError(
-            f"the kit before is {manifest.name}, and this one {name}.", "Kits that follow one another have one name."
+            f"the kit before is {manifest.name}, and this one {name}.",
+            "Kits that follow one another have one name.",
         )
     if manifest.number >= version_number(version):
         raise KitBuildError(
