@@ -1,7 +1,10 @@
 """What was withdrawn once stays so, kit after kit."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
+from kit_wheels import Desk
 from withdrawing import REASON
 
 from ophtimus_edge.errors import KitError
@@ -29,7 +32,7 @@ def test_later_words_hold_and_nothing_is_forgotten() -> None:
     assert carried_on([], []) == []
 
 
-def test_an_installation_forgets_none_where_a_later_kit_does(tmp_path) -> None:
+def test_an_installation_forgets_none_where_a_later_kit_does(tmp_path: Path) -> None:
     first = installed(None, manifest("1.0.0", entry(A)), "0" * 64, bytes(32))
     second = installed(first, manifest("1.1.0", entry(B)), "1" * 64, bytes(32))
     third = installed(second, manifest("1.2.0"), "2" * 64, bytes(32))
@@ -45,3 +48,15 @@ def test_a_manifest_names_a_withdrawn_file_by_its_hash_alone() -> None:
     for broken in ({"sha256": "A" * 64, "reason": {}}, {"sha256": A, "reason": {"fr": "x"}}, {"reason": {}}):
         with pytest.raises(KitError):
             read_manifest(msgspec.json.encode(fields | {"withdrawn": [broken]}), "manifest.json")
+
+
+def test_a_kit_knows_the_size_of_a_file_that_the_one_before_had(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "desk")
+    first = desk.build(levels=("Q4_K_M",))
+    (file,) = (file for file in first.manifest.models[0].files if file.name.endswith(".gguf"))
+    second = desk.build(
+        out=tmp_path / "second", version="1.1.0", levels=("BF16",), previous=first.folder,
+        withdraw=(f"{file.sha256}=Wrong doses.", f"{A}=Unknown."),
+    )  # fmt: skip
+    sizes = {one.sha256: one.size_bytes for one in second.manifest.withdrawn}
+    assert sizes == {file.sha256: file.size_bytes, A: 0}
