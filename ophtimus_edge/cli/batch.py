@@ -48,7 +48,7 @@ def add_parser(verbs: Any) -> None:
                       help="the answers: JSON lines, or CSV where the name ends in .csv; must not exist")  # fmt: skip
     verb.add_argument("--parallel", type=int, default=PARALLEL, metavar="N",
                       help=f"questions that are answered at once (default {PARALLEL})")  # fmt: skip
-    verb.add_argument("--model", default="demo", metavar="M", help="an installed model, demo, or a path")
+    verb.add_argument("--model", default="", metavar="M", help="an installed model, demo, or a path")
     verb.add_argument("--level", default="", metavar="L", help="a quantization level, such as Q4_K_M")
     verb.add_argument("--role", default="clinical", metavar="R",
                       help="clinical (default), counselling, teaching or free")  # fmt: skip

@@ -68,7 +68,7 @@ class PlainTalk:
         self._say = Sentences(settings.spoken_language())
         self._terminal = standard_input.is_terminal()
         self._role = settings.role
-        self._wanted = (settings.model or store.DEMO, settings.level)
+        self._wanted = (settings.model or store.default_model(), settings.level)
         self._model: ChosenModel | None = None
         self._earlier: list[Exchange] = []
         self._last: tuple[str, list[Exchange]] | None = None  # a question, and what was said before it

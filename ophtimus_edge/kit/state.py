@@ -66,7 +66,9 @@ def installed(state: KitState | None, manifest: Manifest, manifest_sha256: str, 
     withdrawn = carried_on(state.withdrawn if state else (), manifest.withdrawn)
     if state is None:
         return KitState(name=manifest.name, public_key=signer, highest=highest, withdrawn=withdrawn)
-    return msgspec.structs.replace(state, public_key=signer, highest=highest, withdrawn=withdrawn)
+    return msgspec.structs.replace(
+        state, name=manifest.name, public_key=signer, highest=highest, withdrawn=withdrawn
+    )
 
 
 def read_state(root: Path) -> KitState | None:

@@ -12,7 +12,7 @@ _AVX = 28  # CPUID leaf 1, ECX (Intel SDM, volume 2A)
 
 
 class _Leaf(ctypes.Structure):
-    """``struct cpuid_feature`` of glibc's <sys/platform/x86.h>: EAX to EDX as they are, and what of them is usable."""
+    """``struct cpuid_feature`` of glibc's <sys/platform/x86.h>: the registers as they are, and what is usable."""
 
     _fields_ = (("cpuid", ctypes.c_uint32 * 4), ("active", ctypes.c_uint32 * 4))
 

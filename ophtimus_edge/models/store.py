@@ -8,7 +8,7 @@ import msgspec
 
 from ophtimus_edge import locations, specialties
 from ophtimus_edge.errors import InvalidModelError, ModelNotFoundError
-from ophtimus_edge.models import gguf
+from ophtimus_edge.models import gguf, kit_models
 from ophtimus_edge.models.formats import Level, ModelFolder, Template, read_model_folder
 from ophtimus_edge.text import sanitize
 
@@ -55,26 +55,42 @@ class ChosenModel(msgspec.Struct, frozen=True):
 
 
 def installed() -> list[str]:
-    """The names of the models in the store; copies under way and removals, which a dot hides, are none."""
-    folder = locations.models_folder()
+    """The names of the models in the store and of the installed kit; ``demo`` is not among them."""
+    return sorted(installed_folders())
+
+
+def installed_folders() -> dict[str, Path]:
+    """The model folders of the store and of the installed kit, by the names that they are chosen by.
+
+    What the kit brought comes before what was added under the same name. Copies under way and removals, which a dot
+    hides, are none.
+    """
     try:
-        names = [entry.parent.name for entry in folder.glob("*/model.json")]
+        added = [entry.parent for entry in locations.models_folder().glob("*/model.json")]
     except OSError:
-        return []
-    return sorted(name for name in names if not name.startswith("."))
+        added = []
+    found = {folder.name: folder for folder in added if not folder.name.startswith(".")}
+    return {name: folder for name, folder in (found | kit_models.folders()).items() if name != DEMO}
 
 
-def choose(model: str = DEMO, level: str = "") -> ChosenModel:
+def default_model() -> str:
+    """The model that is opened where nobody names one: the installed kit's, else the demonstration model."""
+    return kit_models.default_model() or DEMO
+
+
+def choose(model: str = "", level: str = "") -> ChosenModel:
     """Find a model and check its file.
 
     Args:
-        model: ``demo``, the name of an installed model, a model folder, or a GGUF file.
+        model: ``demo``, the name of an installed model, a model folder, or a GGUF file; "" for
+            :func:`default_model`.
         level: a quantization level, "" for the folder's default.
 
     Raises:
         ModelNotFoundError: there is no such model or level.
         InvalidModelError: the file is not sound, or not what its folder says.
     """
+    model = model or default_model()
     folder = folder_of(model)
     if folder is not None:
         return _from_folder(folder, level)
@@ -126,8 +142,7 @@ def folder_of(model: str) -> Path | None:
     """
     if model == DEMO:
         return locations.demo_folder()
-    stored = locations.models_folder() / model
-    if Path(model).name == model and (stored / "model.json").is_file():
+    if Path(model).name == model and (stored := installed_folders().get(model)):
         return stored
     path = _check_name(Path(model).expanduser())
     return path if path.is_dir() else None
@@ -214,7 +229,7 @@ def _check_name(path: Path) -> Path:
 
 def _from_folder(folder: Path, level: str) -> ChosenModel:
     description = read_model_folder(folder)
-    entry = description.level_named(level or description.default_level)
+    entry = description.level_named(level or kit_models.default_level(folder) or description.default_level)
     if entry is None:
         levels = ", ".join(known.level for known in description.levels)
         raise ModelNotFoundError(f"{description.name} has no level {level}.", f"Its levels are: {levels}.")

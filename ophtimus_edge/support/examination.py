@@ -153,7 +153,7 @@ def _disk(folder: Path) -> tuple[int, int]:
 def _candidates(machine: hardware.Machine, speed: probe.Probe | None, disk_free: int) -> Iterator[Candidate]:
     here: set[str] = set()
     folders: list[tuple[str, Path, Origin]] = [("", locations.demo_folder(), "demonstration")]
-    folders += [(name, locations.models_folder() / name, "installed") for name in store.installed()]
+    folders += [(name, folder, "installed") for name, folder in sorted(store.installed_folders().items())]
     for name, folder, origin in folders:
         try:
             description = read_model_folder(folder)

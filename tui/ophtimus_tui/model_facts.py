@@ -113,6 +113,8 @@ def _licences(texts: Texts, description: ModelFolder) -> str:
 def _signature(texts: Texts, model: StoredModel) -> str:
     if model.built_in:
         return texts("models.built_in")
+    if model.kit:
+        return texts("models.of_kit", kit=line(model.kit))
     record = model.record
     if record and record.damaged:
         files = ", ".join(line(file) for file in record.damaged)

@@ -9,12 +9,14 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ophtimus_edge.errors import KitError, KitInstallError
+from ophtimus_edge.kit.installing.first import fits
 from ophtimus_edge.kit.installing.machine import python_for
 from ophtimus_edge.kit.installing.transfer import NOTHING_HELD, copy_files, single
 from ophtimus_edge.kit.installing.versions import ENVIRONMENT, python_of
@@ -25,7 +27,19 @@ from ophtimus_edge.locations import staged
 RUNTIME = "runtime"
 _READY = "ready"  # in the environment: of which requirements it was made
 _TEMPORARY = "tmp"  # what pip unpacks goes away with the environment, however it ends
-_PIP_BYTES = 40 << 20  # pip itself, and the environment's own files
+# pip is run from the wheel that Python carries of it, as ensurepip does, and is not installed: nobody needs it later.
+_PIP = """
+import ensurepip, pathlib, runpy, sys, sysconfig
+places = [sysconfig.get_config_var("WHEEL_PKG_DIR"), pathlib.Path(ensurepip.__file__).parent / "_bundled"]
+wheels = [wheel for place in places if place for wheel in pathlib.Path(place).glob("pip-*.whl")]
+if wheels:
+    sys.path.insert(0, str(wheels[0]))
+else:
+    ensurepip.bootstrap()
+sys.argv[0] = "pip"
+runpy.run_module("pip", run_name="__main__", alter_sys=True)
+"""
+_ROOM = 8 << 20  # for the environment's own files
 _COMPILED = 1.5  # of the files' size, with what Python compiles of them
 _LAST = 12  # lines of a failed program that are kept to be told from
 _DO_NOT = "Copy the whole kit again from its source, or ask who gave it to you."
@@ -42,14 +56,18 @@ def needed_bytes(kit: Verified, here: KitPlatform, folder: Path) -> int:
     if is_ready(kit, here, folder):
         return 0
     unpacked = 0
+    running = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    minor = int((running if running in here.pythons else here.pythons[0]).split(".")[1])
     for wheel in _wheels(kit, here):
+        if not fits(wheel.name, minor):
+            continue
         try:
             with zipfile.ZipFile(wheel) as archive:
                 unpacked += sum(entry.file_size for entry in archive.infolist())
         except (OSError, zipfile.BadZipFile) as error:
             raise KitError(f"{wheel} is no wheel that can be read.", _DO_NOT) from error
     runtime = kit.manifest.file(here.runtime) if here.runtime else None
-    return int(unpacked * _COMPILED) + _PIP_BYTES + (5 * runtime.size_bytes if runtime else 0)
+    return int(unpacked * _COMPILED) + _ROOM + (5 * runtime.size_bytes if runtime else 0)
 
 
 def is_ready(kit: Verified, here: KitPlatform, folder: Path) -> bool:
@@ -84,9 +102,10 @@ def make(kit: Verified, here: KitPlatform, folder: Path, on_step: OnStep = lambd
     wheels = _wheels(kit, here)
     on_step(0, len(wheels), "Python")
     base = _own_python(kit, here, folder) if here.runtime else python_for(here)
-    _run([str(base), "-I", "-m", "venv", str(place)], folder, "the Python environment cannot be made")
+    make_venv = [str(base), "-I", "-m", "venv", "--without-pip", str(place)]
+    _run(make_venv, folder, "the Python environment cannot be made")
     command = [
-        str(python_of(folder)), "-I", "-m", "pip", "--isolated", "--disable-pip-version-check", "--no-input",
+        str(python_of(folder)), "-I", "-c", _PIP, "--isolated", "--disable-pip-version-check", "--no-input",
         "install", "--no-index", "--no-cache-dir", "--no-deps", "--only-binary", ":all:", "--require-hashes",
         "--progress-bar", "off", "--no-warn-script-location",
         "--find-links", str(wheels[0].parent) if wheels else str(kit.folder), "-r", str(requirements),
@@ -163,7 +182,11 @@ def _run(
         KitInstallError: it failed; with its last line, which says why.
     """
     env = {key: value for key, value in os.environ.items() if not key.startswith(("PIP_", "PYTHON"))}
-    env |= {"PIP_CONFIG_FILE": os.devnull, "TMPDIR": str(folder / ENVIRONMENT / _TEMPORARY), "LC_ALL": "C.UTF-8"}
+    env |= {
+        "PIP_CONFIG_FILE": os.devnull,
+        "TMPDIR": str(folder / ENVIRONMENT / _TEMPORARY),
+        "LC_ALL": "C.UTF-8",
+    }
     lines: list[str] = []
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

@@ -62,7 +62,7 @@ def main(arguments: list[str]) -> int:
     try:
         return _install(options, arguments)
     except OphtimusError as error:
-        return _refused(error.message, error.hint)
+        return _refused(error.message, error.hint, code=error.exit_code)
     except OSError as error:
         return _refused(
             f"{error.filename or options.kit}: {error.strerror or error}.",
@@ -233,7 +233,7 @@ def _checked_wheels(kit: Path, manifest: dict[str, Any], here: dict[str, Any]) -
     wheels = []
     for path in sorted(path for path in listed if path.startswith(prefix) and path.endswith(".whl")):
         name = PurePosixPath(path).name
-        if path != prefix + name or not _fits_here(name):
+        if path != prefix + name or not fits(name, sys.version_info[1]):
             continue
         digest = hashlib.sha256()
         with (kit / "wheels" / here["platform"] / name).open("rb") as file:
@@ -250,19 +250,18 @@ def _checked_wheels(kit: Path, manifest: dict[str, Any], here: dict[str, Any]) -
     return wheels
 
 
-def _fits_here(wheel: str) -> bool:
-    """Whether a wheel is for the Python that runs; of one distribution a kit may have one for each.
+def fits(wheel: str, minor: int) -> bool:
+    """Whether a wheel is for Python 3 of a minor version; of one package a kit may have one for each.
 
     A name ends in -python-abi-platform.whl (the binary distribution format of PyPA); abi3 is for later ones too.
     """
     python, abi = wheel[: -len(".whl")].split("-")[-3:-1]
-    mine = "cp{}{}".format(*sys.version_info[:2])
-    if abi == "abi3":
-        return any(
-            tag.startswith("cp3") and tag[3:].isdigit() and int(tag[3:]) <= sys.version_info[1]
-            for tag in python.split(".")
-        )
-    return mine in python.split(".") or any(tag in {"py3", "py2.py3"} for tag in python.split("."))
+    for tag in python.split("."):
+        if tag in ("py3", f"cp3{minor}"):
+            return True
+        if abi == "abi3" and tag.startswith("cp3") and tag[3:].isdigit() and int(tag[3:]) <= minor:
+            return True
+    return False
 
 
 def _unpack(wheels: list[Path], target: Path) -> None:
@@ -282,7 +281,7 @@ def _unpack(wheels: list[Path], target: Path) -> None:
         )
     for wheel in wheels:
         with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(target)  # noqa: S202 - it keeps names inside, and the wheel is the listed one
+            archive.extractall(target)
         for scheme in ("purelib", "platlib"):
             for folder in target.glob(f"*.data/{scheme}"):
                 shutil.copytree(folder, target, dirs_exist_ok=True)
@@ -316,7 +315,7 @@ def _plain(text: str) -> bool:
     return bool(text) and text.isprintable()
 
 
-def _refused(message: str, hint: str, korean: str = "") -> int:
+def _refused(message: str, hint: str, korean: str = "", code: int = _FAILED) -> int:
     lines = [f"install: {message}", f"         {hint}", *([f"         {korean}"] if korean else [])]
     sys.stderr.write("".join("".join(c for c in line if c.isprintable()) + "\n" for line in lines))
-    return _FAILED
+    return code

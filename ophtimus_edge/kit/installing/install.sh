@@ -20,14 +20,19 @@ for word do
     before=$word
 done
 
-# What is installed knows which key to trust: nothing on the stick runs before that key vouches for it.
-if [ -x "$root/bin/ophtimus" ] && [ -e "$root/current" ]; then
-    exec "$root/bin/ophtimus" kit update "$kit" "$@"
-fi
-
 say() {
     printf '%s\n' "$@" >&2
 }
+
+# What is installed knows which key to trust: nothing on the stick runs before that key vouches for it.
+if [ -x "$root/bin/ophtimus" ] && [ -e "$root/current" ]; then
+    if "$root/bin/ophtimus" --version >/dev/null 2>&1; then
+        exec "$root/bin/ophtimus" kit update "$kit" "$@"
+    fi
+    say "install: what is installed does not start any more, perhaps since the system's Python was replaced." \
+        "         It is installed again from this kit: compare its SHA-256 with the paper." \
+        "         설치된 프로그램이 실행되지 않아 이 키트로 다시 설치합니다. 종이의 SHA-256과 비교하십시오."
+fi
 
 new_enough() {
     "$1" -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null

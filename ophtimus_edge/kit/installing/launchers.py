@@ -104,7 +104,7 @@ def remove(root: Path) -> None:
     entry, name = desktop_entry(), locations.programs_folder() / "ophtimus"
     if entry.is_file() and _is_of(entry, root):
         entry.unlink()
-    if name.is_symlink() and Path(os.readlink(name)) == launcher(root):
+    if name.is_symlink() and name.readlink() == launcher(root):
         name.unlink()
 
 

@@ -42,7 +42,9 @@ def roll_back(root: Path, company: Company) -> RolledBack:
                 "A version before the last two is not kept.",
             )
         old_folder = layout.folder_of(root, state.previous)
-        old, left = (layout.manifest_of(folder) for folder in (old_folder, layout.folder_of(root, state.current)))
+        old, left = (
+            layout.manifest_of(folder) for folder in (old_folder, layout.folder_of(root, state.current))
+        )
         company.show("try", 0, 1, "")
         proving.prove(old_folder, "answers")
         company.show("try", 1, 1, "")

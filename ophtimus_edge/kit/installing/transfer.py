@@ -49,7 +49,7 @@ class Wanted(NamedTuple):
     pieces: tuple[Piece, ...]
 
 
-class _Place(NamedTuple):
+class Place(NamedTuple):
     """Where the installed version has the bytes of a chunk."""
 
     path: Path
@@ -60,7 +60,7 @@ class Held(NamedTuple):
     """What the installed version has, by SHA-256: whole files, and chunks."""
 
     files: dict[str, Path]
-    chunks: dict[str, _Place]
+    chunks: dict[str, Place]
 
 
 class Transfer(NamedTuple):
@@ -97,13 +97,13 @@ def single(file: KitFile) -> Wanted:
 
 def held_by(folder: Path, manifest: Manifest) -> Held:
     """What an installed version has, as its manifest says; it is hashed again when it is used."""
-    files, chunks = dict[str, Path](), dict[str, _Place]()
+    files, chunks = dict[str, Path](), dict[str, Place]()
     for file in wanted_files(manifest):
         path, start = folder / file.path, 0
         files.setdefault(file.sha256, path)
         for piece in file.pieces:
             if len(file.pieces) > 1:
-                chunks.setdefault(piece.sha256, _Place(path, start))
+                chunks.setdefault(piece.sha256, Place(path, start))
             start += piece.size_bytes
     return Held(files, chunks)
 

@@ -58,7 +58,8 @@ def manifest_of(folder: Path) -> Manifest:
         return read_manifest(path.read_bytes(), str(path))
     except (OSError, OphtimusError) as error:
         raise KitInstallError(
-            f"the installed version {folder.name} is damaged: {path} cannot be read.", "Install its kit again."
+            f"the installed version {folder.name} is damaged: {path} cannot be read.",
+            "Install its kit again.",
         ) from error
 
 
@@ -114,7 +115,7 @@ def current(root: Path) -> str:
             return (root / _NAME).read_text(encoding="ascii").strip()
         return ""
     try:
-        return Path(os.readlink(root / _LINK)).name
+        return (root / _LINK).readlink().name
     except OSError:
         return ""
 

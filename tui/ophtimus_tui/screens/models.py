@@ -336,6 +336,9 @@ class ModelsScreen(Screen[ChosenModel | None]):
         if row.model is not None and row.model.built_in:
             self._say(lambda: texts("models.demo_stays"))
             return
+        if row.model is not None and row.model.kit:
+            self._say(lambda: texts("models.kit_stays", name=short(row.name)))
+            return
         if self._judged.current is not None and row.name == self._judged.current[0]:
             self._say(lambda: texts("models.in_use_stays", name=short(row.name)))
             return
