@@ -4,13 +4,18 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from installing import Kit, Order, Witness
 from kit_wheels import Desk
-from withdrawing import REASON
+from withdrawing import REASON, demo_sha256
 
-from ophtimus_edge.errors import KitError
+from ophtimus_edge import locations
+from ophtimus_edge.errors import KitError, WithdrawnModelError
+from ophtimus_edge.kit.installing.install import install
+from ophtimus_edge.kit.installing.rollback import roll_back
 from ophtimus_edge.kit.manifest import Manifest, read_manifest
 from ophtimus_edge.kit.state import installed, read_state, write_state
 from ophtimus_edge.kit.withdrawn import carried_on
+from ophtimus_edge.models import store, withdrawals
 from ophtimus_edge.models.formats import encode
 from ophtimus_edge.models.withdrawals import Withdrawn
 
@@ -60,3 +65,21 @@ def test_a_kit_knows_the_size_of_a_file_that_the_one_before_had(tmp_path: Path) 
     )  # fmt: skip
     sizes = {one.sha256: one.size_bytes for one in second.manifest.withdrawn}
     assert sizes == {file.sha256: file.size_bytes, A: 0}
+
+
+def test_an_installed_kit_takes_a_model_back_at_once_and_for_good(
+    root: Path, kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locations, "kit_root", lambda: root)  # where the fixture installs
+    withdrawn = Withdrawn(sha256=demo_sha256("Q4_K_M"), reason=REASON)  # type: ignore[arg-type]
+    withdrawals.refuse(store.choose())
+    install(kit(Order("1.1.0", withdrawn=[withdrawn])), root, Witness())
+    for change in (
+        lambda: None,
+        lambda: roll_back(root, Witness()),
+        lambda: install(kit(Order("1.2.0")), root, Witness()),
+    ):
+        change()
+        with pytest.raises(WithdrawnModelError, match="two eye drops"):
+            withdrawals.refuse(store.choose(level="Q4_K_M"))
+        withdrawals.refuse(store.choose(level="BF16"))
