@@ -39,7 +39,7 @@ class Withdrawn(msgspec.Struct, frozen=True, kw_only=True):
 
     def why(self, language: str) -> str:
         """The reason in a language, on one line; in the other one where it is not said in this."""
-        words = {code: " ".join(sanitize(text).split()) for code, text in self.reason.items()}
+        words: dict[str, str] = {code: " ".join(sanitize(text).split()) for code, text in self.reason.items()}
         said = next((words[code] for code in (language, "en", "ko") if words.get(code)), "")
         return (said or _UNSAID.get(language, _UNSAID["en"]))[:_MOST_CHARACTERS]
 
