@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import pytest
@@ -53,8 +54,16 @@ def questions(draw: random.Random) -> list[str]:
     return [one.wordings[0] for one in known]
 
 
-async def asked(path: Path, wanted: list[str]) -> list[tuple[list[int], list[int]]]:
-    """The tokens of each prompt and of its answer, asked as ``ophtimus ask`` does."""
+class Asked(NamedTuple):
+    """A question as tokens, its answer as tokens, and what llama.cpp itself makes of these."""
+
+    prompt: list[int]
+    ids: list[int]
+    pieces: list[bytes]
+
+
+async def asked(path: Path, wanted: list[str]) -> list[Asked]:
+    """Ask as ``ophtimus ask`` does."""
     model = store.choose(str(path))
     system = role_named("clinical").system_prompt
     found = []
@@ -68,7 +77,8 @@ async def asked(path: Path, wanted: list[str]) -> list[tuple[list[int], list[int
                 if isinstance(event, Answered)
             ]
             prompt = await engine.tokenize(f"{system}\n{question}")
-            found.append((prompt, answered[0].ids))
+            ids = answered[0].ids
+            found.append(Asked(prompt, ids, await engine.pieces(ids)))
     return found
 
 
@@ -141,7 +151,7 @@ async def test_no_word_of_a_hostile_model_commands_the_terminal_and_none_is_lost
     for _ in range(MODELS):
         wanted = questions(draw)
         path.write_bytes(SOURCE.read_bytes())
-        kept = {token for prompt, _ in await asked(path, wanted) for token in prompt}
+        kept = {token for one in await asked(path, wanted) for token in one.prompt}
         data, planted = with_hostile_words(draw, kept)
         path.write_bytes(data)
         seen, said = at_terminal(path, wanted)
@@ -149,10 +159,7 @@ async def test_no_word_of_a_hostile_model_commands_the_terminal_and_none_is_lost
         assert not commands(shown)
         assert not commands(said)
         rest = shown
-        for question, (_, ids) in zip(wanted, await asked(path, wanted), strict=True):
-            async with Engine() as engine:  # what llama.cpp itself makes of the tokens
-                await engine.load(store.choose(str(path)), vocabulary_only=True)
-                pieces = await engine.pieces(ids)
+        for question, (_, ids, pieces) in zip(wanted, await asked(path, wanted), strict=True):
             assert all(piece == planted.get(token, piece) for token, piece in zip(ids, pieces, strict=True))
             head, _, rest = rest.partition(f"> {question}\n")
             assert not head.strip()
