@@ -14,6 +14,7 @@ import msgspec
 from ophtimus_edge.errors import InvalidModelError, KitError
 from ophtimus_edge.models.chunked_copy import CHUNK_BYTES
 from ophtimus_edge.models.formats import Document, decode
+from ophtimus_edge.models.withdrawals import Withdrawn as Withdrawn
 
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
@@ -95,17 +96,6 @@ class KitPlatform(msgspec.Struct, frozen=True, kw_only=True):
     runtime: str = ""
     glibc: str = ""
     accelerator: Literal["", "cuda"] = ""
-
-
-class Withdrawn(msgspec.Struct, frozen=True, kw_only=True):
-    """A model file that its maker takes back, and why: in the words that the clinic reads.
-
-    Attributes:
-        reason: by language, ``en`` and ``ko``.
-    """
-
-    sha256: Sha256
-    reason: dict[Literal["en", "ko"], str]
 
 
 class Manifest(Document, kw_only=True):
