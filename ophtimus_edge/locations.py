@@ -63,6 +63,18 @@ def kit_root() -> Path:
     return (home if home else Path(platformdirs.user_data_dir("ophtimus", False))) / "program"
 
 
+def applications_folder() -> Path:
+    """Where the desktop looks for menu entries of one person's, on Linux."""
+    home = _home()
+    return (home if home else Path(platformdirs.user_data_dir())) / "applications"
+
+
+def programs_folder() -> Path:
+    """Where a terminal looks for one person's programs, on Linux."""
+    home = _home()
+    return home / "bin" if home else Path.home() / ".local" / "bin"
+
+
 def history_folder() -> Path:
     """What was asked and answered: a folder for each profile; see :mod:`ophtimus_edge.history.profiles`."""
     home = _home()

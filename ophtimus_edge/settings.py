@@ -55,7 +55,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     model: str = ""
     """The model that is opened: "demo", the name of an installed one (ophtimus models list), or the path of a
-    model folder or GGUF file; "" for the demonstration model."""
+    model folder or GGUF file; "" for the installed kit's, or else the demonstration model."""
 
     level: str = ""
     """The quantization level of the model, such as "Q4_K_M"; "" for the model's own default."""

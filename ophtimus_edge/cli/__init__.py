@@ -8,9 +8,16 @@ import sys
 
 from ophtimus_edge import __version__
 
+# Verbs of this package; to look for those of others takes some hundredths of a second.
+_OWN = frozenset({"ask", "batch", "compare", "models", "doctor", "history", "kit"})
 
-def parser() -> argparse.ArgumentParser:
-    """The command line of ``ophtimus``."""
+
+def parser(others: bool = True) -> argparse.ArgumentParser:
+    """The command line of ``ophtimus``.
+
+    Args:
+        others: with the verbs that other packages bring.
+    """
     from ophtimus_edge.cli import ask, batch, compare, doctor, history, kit, models
 
     top = argparse.ArgumentParser(
@@ -31,12 +38,17 @@ def parser() -> argparse.ArgumentParser:
     doctor.add_parser(verbs)
     history.add_parser(verbs)
     kit.add_parser(verbs)
+    if others:
+        from ophtimus_edge.cli.extensions import add_verbs
+
+        add_verbs(verbs)
     return top
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run ``ophtimus``; returns the exit code."""
-    options = parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    options = parser(others=bool(words) and words[0] not in _OWN).parse_args(words)
 
     from ophtimus_edge.cli import ask, batch, compare, doctor, history, kit, models
     from ophtimus_edge.cli.failures import reported
@@ -56,6 +68,8 @@ def main(arguments: list[str] | None = None) -> int:
             history.run(options)
         elif options.verb == "kit":
             kit.run(options)
+        elif options.verb is not None:
+            options.run(options)
         elif options.plain:
             from ophtimus_edge.cli import plain
 
@@ -76,4 +90,4 @@ def _without_verb() -> None:
     else:
         from ophtimus_edge.cli import ask
 
-        ask.run(parser().parse_args(["ask"]), example=True)
+        ask.run(parser(others=False).parse_args(["ask"]), example=True)

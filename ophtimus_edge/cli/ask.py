@@ -24,7 +24,7 @@ def add_parser(verbs: Any) -> None:
     verb.add_argument(
         "question", nargs="?", metavar="QUESTION", help="without it, one a line of standard input"
     )
-    verb.add_argument("--model", default="demo", metavar="M", help="an installed model, demo, or a path")
+    verb.add_argument("--model", default="", metavar="M", help="an installed model, demo, or a path")
     verb.add_argument("--level", default="", metavar="L", help="a quantization level, such as Q4_K_M")
     verb.add_argument("--role", default="clinical", metavar="R",
                       help="clinical (default), counselling, teaching or free")  # fmt: skip

@@ -48,7 +48,7 @@ def add_parser(verbs: Any) -> None:
                       help="the answers: JSON lines, or CSV where the name ends in .csv; must not exist")  # fmt: skip
     verb.add_argument("--parallel", type=int, default=PARALLEL, metavar="N",
                       help=f"questions that are answered at once (default {PARALLEL})")  # fmt: skip
-    verb.add_argument("--model", default="demo", metavar="M", help="an installed model, demo, or a path")
+    verb.add_argument("--model", default="", metavar="M", help="an installed model, demo, or a path")
     verb.add_argument("--level", default="", metavar="L", help="a quantization level, such as Q4_K_M")
     verb.add_argument("--role", default="clinical", metavar="R",
                       help="clinical (default), counselling, teaching or free")  # fmt: skip
@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> None:
     from ophtimus_edge.conversation import completes
     from ophtimus_edge.engine.messages import LARGEST_SEED
     from ophtimus_edge.errors import QuestionError, UsageError
-    from ophtimus_edge.models import store
+    from ophtimus_edge.models import store, withdrawals
     from ophtimus_edge.text import sanitize
 
     if options.max_tokens < 1 or not 0 <= options.temperature <= 5:
@@ -94,6 +94,7 @@ def run(options: argparse.Namespace) -> None:
     for note in _notes(file):
         sys.stderr.write(sanitize(note) + "\n")
     model = store.choose(options.model, options.level)
+    withdrawals.refuse(model)  # before anything is written
     completes(model, None, options.role)
     if not model.sha256 and model.path.stat().st_size > _LARGE:
         sys.stderr.write(f"reading {sanitize(model.path.name)} for its SHA-256\n")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ophtimus_edge.models.inventory import FileCheck, StoredModel
 
 UNVERIFIED = "unverified"
+FROM_KIT = "from the installed kit"
 EXPLAINED = (
     "unverified: no signature covers it; its hashes only say that the files are those it was added with."
 )
@@ -67,7 +68,7 @@ def _list(options: argparse.Namespace) -> None:
                 f"{left.name}\n  unfinished: {_size(left.size_bytes)} of a copy or removal that was broken off; the "
                 f"same command goes on, ophtimus models remove {left.name} frees them"
             )
-    if not options.json and len(models) > 1:
+    if not options.json and any(not (model.built_in or model.kit) for model in models):
         _print(f"\n{EXPLAINED}")
 
 
@@ -106,13 +107,16 @@ def _add(options: argparse.Namespace) -> None:
 
 def _remove(options: argparse.Namespace) -> None:
     from ophtimus_edge.errors import UsageError
-    from ophtimus_edge.models import inventory
+    from ophtimus_edge.models import inventory, kit_models
     from ophtimus_edge.models.store import DEMO
     from ophtimus_edge.text import sanitize
 
-    if options.name != DEMO and options.name not in {left.name for left in inventory.unfinished()}:
+    fixed = (
+        options.name == DEMO or options.name in kit_models.folders()
+    )  # which is refused, without a question
+    if not fixed and options.name not in {left.name for left in inventory.unfinished()}:
         inventory.find(options.name)
-    if not options.yes and options.name != DEMO:
+    if not options.yes and not fixed:
         if not (sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()):
             raise UsageError(
                 f"removing {options.name} needs a confirmation, and there is no terminal to ask at.",
@@ -166,9 +170,11 @@ def _print_check(model: StoredModel, check: FileCheck, as_json: bool) -> None:
 
 
 def _described(model: StoredModel) -> dict[str, Any]:
-    signature = "built in" if model.built_in else UNVERIFIED
+    from ophtimus_edge.models import withdrawals
+
+    signature = "built in" if model.built_in else FROM_KIT if model.kit else UNVERIFIED
     known: dict[str, Any] = {
-        "name": model.name, "folder": str(model.folder), "signature": signature
+        "name": model.name, "folder": str(model.folder), "signature": signature, "kit": model.kit
     }  # fmt: skip
     if model.description is None:
         error = model.error
@@ -186,6 +192,7 @@ def _described(model: StoredModel) -> dict[str, Any]:
                 "size_bytes": level.size_bytes,
                 "sha256": level.sha256,
                 "default": level.level == description.default_level,
+                "withdrawn": taken_back.reason if (taken_back := withdrawals.of(level.sha256)) else None,
             }
             for level in description.levels
         ],
@@ -197,6 +204,8 @@ def _described(model: StoredModel) -> dict[str, Any]:
 
 def _told(model: StoredModel) -> str:
     """A model in a few lines for people."""
+    from ophtimus_edge.models import withdrawals
+
     if model.description is None:
         return f"{model.name}\n  cannot be used: {model.error.message if model.error else 'no description'}"
     description, record = model.description, model.record
@@ -205,10 +214,14 @@ def _told(model: StoredModel) -> str:
     for level in description.levels:
         default = "  default" if level.level == description.default_level else ""
         lines.append(f"  {level.level or 'level not named':10}{_size(level.size_bytes):>12}{default}")
+        if taken_back := withdrawals.of(level.sha256):
+            lines.append(f"    WITHDRAWN by its maker, answers nothing any more: {taken_back.why('en')}")
     marks = ["demonstration, not for clinical use"] if description.demonstration else []
     marks += ["base model: completes texts, with --role free"] if description.kind == "base" else []
     if model.built_in:
         marks.append("built in; its hashes are checked at each use")
+    elif model.kit:
+        marks.append(f"from the installed kit {model.kit}, whose signature covers its hashes")
     elif record and record.damaged:
         marks += [UNVERIFIED, f"DAMAGED: {', '.join(record.damaged)}"]
     else:

@@ -20,7 +20,14 @@ from ophtimus_edge.conversation import Asking, Conversation, Dropped, Exchange, 
 from ophtimus_edge.engine.client import Died, Engine
 from ophtimus_edge.engine.messages import Answered, Loading, Piece, Reading
 from ophtimus_edge.engine.session import Halted
-from ophtimus_edge.errors import EngineError, ModelNotFoundError, OphtimusError, QuestionError, UsageError
+from ophtimus_edge.errors import (
+    EngineError,
+    ModelNotFoundError,
+    OphtimusError,
+    QuestionError,
+    UsageError,
+    WithdrawnModelError,
+)
 from ophtimus_edge.models import store
 from ophtimus_edge.models.store import ChosenModel
 from ophtimus_edge.safety import emergencies
@@ -61,7 +68,7 @@ class PlainTalk:
         self._say = Sentences(settings.spoken_language())
         self._terminal = standard_input.is_terminal()
         self._role = settings.role
-        self._wanted = (settings.model or store.DEMO, settings.level)
+        self._wanted = (settings.model or store.default_model(), settings.level)
         self._model: ChosenModel | None = None
         self._earlier: list[Exchange] = []
         self._last: tuple[str, list[Exchange]] | None = None  # a question, and what was said before it
@@ -371,6 +378,9 @@ class PlainTalk:
             self._line(self._say(key, percent=percent))
 
     def _error(self, error: OphtimusError) -> None:
+        if isinstance(error, WithdrawnModelError):
+            self._line(self._say("withdrawn", reason=error.reason.get(self._say.language, "")))
+            return
         self._line(" ".join(error.message.split()))
         self._line(" ".join(error.hint.split()))
 

@@ -14,6 +14,7 @@ import msgspec
 from ophtimus_edge.errors import InvalidModelError, KitError
 from ophtimus_edge.models.chunked_copy import CHUNK_BYTES
 from ophtimus_edge.models.formats import Document, decode
+from ophtimus_edge.models.withdrawals import Withdrawn as Withdrawn
 
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
@@ -97,17 +98,6 @@ class KitPlatform(msgspec.Struct, frozen=True, kw_only=True):
     accelerator: Literal["", "cuda"] = ""
 
 
-class Withdrawn(msgspec.Struct, frozen=True, kw_only=True):
-    """A model file that its maker takes back, and why: in the words that the clinic reads.
-
-    Attributes:
-        reason: by language, ``en`` and ``ko``.
-    """
-
-    sha256: Sha256
-    reason: dict[Literal["en", "ko"], str]
-
-
 class Manifest(Document, kw_only=True):
     """``manifest.json`` of a kit.
 
@@ -120,6 +110,9 @@ class Manifest(Document, kw_only=True):
         program: the version of Ophtimus Edge in it.
         default_model: the name of the model that a clinic opens; "" for the demonstration model.
         withdrawn: model files that must not be used any more; a later kit repeats those of the earlier ones.
+        history_schema: the steps that its program's histories have taken (:mod:`ophtimus_edge.history.migrations`);
+            0 where it is not known.
+        history_compatible_from: the steps that a program must know to read those histories.
         files: every file but this one and its signature, sorted by path.
     """
 
@@ -131,6 +124,8 @@ class Manifest(Document, kw_only=True):
     models: list[KitModel] = []  # noqa: RUF012
     default_model: str = ""
     withdrawn: list[Withdrawn] = []  # noqa: RUF012
+    history_schema: int = 0
+    history_compatible_from: int = 0
 
     @property
     def number(self) -> tuple[int, int, int]:

@@ -15,11 +15,14 @@ from typing import Any
 
 import msgspec
 
+from ophtimus_edge.models.processor import has_avx
+
 # The instruction sets that llama.cpp has code for, as Linux names them in /proc/cpuinfo (x86) …
 X86_FLAGS = (
     "sse4_2", "avx", "avx2", "fma", "f16c", "bmi2", "avx_vnni",
     "avx512f", "avx512bw", "avx512vbmi", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_int8", "amx_bf16",
 )  # fmt: skip
+_WITHOUT_AVX = {"sse4_2", "bmi2"}  # the others compute in its registers
 # … and for ARM: our name, and those of Linux (/proc/cpuinfo) and macOS (sysctl hw.optional).
 _ARM_FLAGS = {
     "neon": ("asimd", "neon"),
@@ -149,7 +152,10 @@ def _processor(architecture: str) -> tuple[str, list[str], list[str]]:
             text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
         except OSError:
             text = ""
-        return _from_cpuinfo(text, architecture)
+        name, flags, unknown = _from_cpuinfo(text, architecture)
+        if has_avx() is False:  # below an emulator, /proc/cpuinfo is another processor's
+            flags = [flag for flag in flags if flag in _WITHOUT_AVX]
+        return name, flags, unknown
     if sys.platform == "win32":
         return _from_windows(architecture)
     if sys.platform == "darwin":

@@ -16,6 +16,7 @@ import msgspec
 
 from ophtimus_edge import locations
 from ophtimus_edge.errors import FolderNotWritableError, InvalidModelError, UsageError
+from ophtimus_edge.models import kit_models
 from ophtimus_edge.models.chunked_copy import CopyError, copy_file
 from ophtimus_edge.models.formats import ModelFolder, Source, SourceFile, encode, read_model_folder
 from ophtimus_edge.models.incoming import Incoming, is_licence, read_incoming
@@ -28,7 +29,7 @@ from ophtimus_edge.models.inventory import (
     now,
     write_record,
 )
-from ophtimus_edge.models.store import installed, sha256_of
+from ophtimus_edge.models.store import installed_folders, sha256_of
 
 _ROOM = 1 << 20  # for what is written beside the model's own files
 _KEPT = "What is copied is kept; run the same command to go on."
@@ -63,13 +64,19 @@ def add(path: Path, on_progress: OnProgress = lambda _done, _total, _file: None)
     Raises:
         ModelNotFoundError: there is nothing at the path.
         InvalidModelError: it is damaged, or names or holds what a model folder may not.
-        UsageError: the store has another model of that name.
+        UsageError: the store, or the installed kit, has another model of that name.
         FolderNotWritableError: the store cannot be written, or its disk is too small.
     """
     incoming = read_incoming(path)
     store = locations.models_folder()
-    if known := next((name for name in installed() if name.casefold() == incoming.name.casefold()), ""):
-        return _already(incoming, store / known, on_progress)
+    there = installed_folders()
+    if known := next((name for name in there if name.casefold() == incoming.name.casefold()), ""):
+        if known in kit_models.folders():
+            raise UsageError(
+                f"the installed kit has a model named {known}.",
+                f"Use it with: ophtimus ask --model {known}; or name this one otherwise, and add it again.",
+            )
+        return _already(incoming, there[known], on_progress)
     part, target = store / f".{incoming.name}{PART}", store / incoming.name
     _check_space(incoming, part)
     locations.ensure_writable(store)

@@ -18,8 +18,9 @@ import msgspec
 
 from ophtimus_edge import locations
 from ophtimus_edge.errors import FolderNotWritableError, ModelNotFoundError, OphtimusError, UsageError
+from ophtimus_edge.models import kit_models
 from ophtimus_edge.models.formats import Document, ModelFolder, decode, encode, read_model_folder
-from ophtimus_edge.models.store import DEMO, installed
+from ophtimus_edge.models.store import DEMO, installed, installed_folders
 
 RECORD = "store.json"
 PART = ".part"
@@ -61,6 +62,7 @@ class StoredModel(NamedTuple):
         description: None where its model.json cannot be used.
         record: None where it was put there by hand.
         error: why the description cannot be used.
+        kit: the name and version of the installed kit that brought it, "" for none; it cannot be changed then.
     """
 
     name: str
@@ -68,6 +70,7 @@ class StoredModel(NamedTuple):
     description: ModelFolder | None
     record: StoreRecord | None
     error: OphtimusError | None = None
+    kit: str = ""
 
     @property
     def built_in(self) -> bool:
@@ -102,10 +105,14 @@ class FileCheck(NamedTuple):
 
 
 def stored() -> list[StoredModel]:
-    """The built-in model, then those of the store by name; damaged ones too."""
-    folder = locations.models_folder()
-    names = [name for name in installed() if name != DEMO]
-    return [_read(DEMO, locations.demo_folder()), *(_read(name, folder / name) for name in names)]
+    """The built-in model, then those of the installed kit and of the store by name; damaged ones too."""
+    there = sorted(installed_folders().items())
+    kit, brought = kit_models.installed_kit(), kit_models.folders()
+    models = [_read(DEMO, locations.demo_folder())]
+    for name, folder in there:
+        by_kit = kit.title if kit and brought.get(name) == folder else ""
+        models.append(_read(name, folder)._replace(kit=by_kit))
+    return models
 
 
 def unfinished() -> list[Unfinished]:
@@ -132,7 +139,7 @@ def find(name: str) -> StoredModel:
 def verify(
     model: StoredModel, on_progress: OnProgress = lambda _done, _total, _file: None
 ) -> list[FileCheck]:
-    """Hash every file of a model and note in the store what came of it.
+    """Hash every file of a model and note in the store what came of it; of a kit's model, against its manifest.
 
     Args:
         on_progress: told the bytes that are hashed, those of all files, and the file.
@@ -142,13 +149,13 @@ def verify(
     """
     if model.description is None:
         raise model.error or _not_here(model.name)
-    wanted = _wanted(model.description, model.record)
+    wanted = _of_kit(model) if model.kit else _wanted(model.description, model.record)
     total, before = sum(file.size_bytes for file in wanted), 0
     checks = []
     for file in wanted:
         checks.append(_check(model.folder, file, before, total, on_progress))
         before += file.size_bytes
-    if not model.built_in:
+    if not (model.built_in or model.kit):
         bad = tuple(check.file for check in checks if check.bad)
         record = model.record or StoreRecord()
         record = msgspec.structs.replace(record, damaged=bad, verified=record.verified if bad else now())
@@ -161,7 +168,7 @@ def remove(name: str) -> int:
     """Remove a model, and what was left of broken copies of it; returns the bytes that this frees.
 
     Raises:
-        UsageError: it is the built-in one.
+        UsageError: it is the built-in one, or the installed kit's.
         ModelNotFoundError: there is none of that name.
         FolderNotWritableError: it cannot be removed, or is being copied at this moment.
     """
@@ -172,6 +179,11 @@ def remove(name: str) -> int:
         raise UsageError(
             "the demonstration model is a part of the program and stays.",
             "ophtimus models list shows what can be removed.",
+        )
+    if name in kit_models.folders():
+        raise UsageError(
+            f"{name} belongs to the installed kit and stays with it.",
+            "A later kit may leave it out; ophtimus kit uninstall removes everything that the kit brought.",
         )
     store = locations.models_folder()
     if name not in {*installed(), *(left.name for left in unfinished())}:
@@ -262,6 +274,13 @@ def _wanted(description: ModelFolder, record: StoreRecord | None) -> list[Stored
     for name in listed_files(description):
         wanted.setdefault(name, StoredFile(name, 0, ""))
     return list(wanted.values())
+
+
+def _of_kit(model: StoredModel) -> list[StoredFile]:
+    """The files of a kit's model as its manifest, which a signature covers, has them."""
+    kit = kit_models.installed_kit()
+    listed = kit.model(model.name) if kit else None
+    return [StoredFile(file.name, file.size_bytes, file.sha256) for file in (listed.files if listed else ())]
 
 
 def _check(folder: Path, file: StoredFile, before: int, total: int, on_progress: OnProgress) -> FileCheck:

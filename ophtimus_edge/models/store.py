@@ -8,8 +8,9 @@ import msgspec
 
 from ophtimus_edge import locations, specialties
 from ophtimus_edge.errors import InvalidModelError, ModelNotFoundError
-from ophtimus_edge.models import gguf
+from ophtimus_edge.models import gguf, kit_models
 from ophtimus_edge.models.formats import Level, ModelFolder, Template, read_model_folder
+from ophtimus_edge.text import sanitize
 
 DEMO = "demo"
 
@@ -21,6 +22,7 @@ class ChosenModel(msgspec.Struct, frozen=True):
 
     Attributes:
         path: the GGUF file.
+        name, version, level: as they may be shown: sanitized, on one line.
         sha256: of the file, "" where nothing states it (see :func:`sha256_of`).
         template: None for the one inside the file.
         folder: its model folder's description, None for a file by itself.
@@ -53,26 +55,42 @@ class ChosenModel(msgspec.Struct, frozen=True):
 
 
 def installed() -> list[str]:
-    """The names of the models in the store; copies under way and removals, which a dot hides, are none."""
-    folder = locations.models_folder()
+    """The names of the models in the store and of the installed kit; ``demo`` is not among them."""
+    return sorted(installed_folders())
+
+
+def installed_folders() -> dict[str, Path]:
+    """The model folders of the store and of the installed kit, by the names that they are chosen by.
+
+    What the kit brought comes before what was added under the same name. Copies under way and removals, which a dot
+    hides, are none.
+    """
     try:
-        names = [entry.parent.name for entry in folder.glob("*/model.json")]
+        added = [entry.parent for entry in locations.models_folder().glob("*/model.json")]
     except OSError:
-        return []
-    return sorted(name for name in names if not name.startswith("."))
+        added = []
+    found = {folder.name: folder for folder in added if not folder.name.startswith(".")}
+    return {name: folder for name, folder in (found | kit_models.folders()).items() if name != DEMO}
 
 
-def choose(model: str = DEMO, level: str = "") -> ChosenModel:
+def default_model() -> str:
+    """The model that is opened where nobody names one: the installed kit's, else the demonstration model."""
+    return kit_models.default_model() or DEMO
+
+
+def choose(model: str = "", level: str = "") -> ChosenModel:
     """Find a model and check its file.
 
     Args:
-        model: ``demo``, the name of an installed model, a model folder, or a GGUF file.
+        model: ``demo``, the name of an installed model, a model folder, or a GGUF file; "" for
+            :func:`default_model`.
         level: a quantization level, "" for the folder's default.
 
     Raises:
         ModelNotFoundError: there is no such model or level.
         InvalidModelError: the file is not sound, or not what its folder says.
     """
+    model = model or default_model()
     folder = folder_of(model)
     if folder is not None:
         return _from_folder(folder, level)
@@ -85,7 +103,7 @@ def choose(model: str = DEMO, level: str = "") -> ChosenModel:
             f"{path} is of the level {header.level or 'that it does not name'}, not {level}.",
             "Leave --level out, or name the file of that level.",
         )
-    name = str(header.metadata.get("general.name", "")) or path.stem
+    name = _shown(str(header.metadata.get("general.name", ""))) or _shown(path.stem)
     return ChosenModel(path, name, "", header.level, "", None, None)
 
 
@@ -124,8 +142,7 @@ def folder_of(model: str) -> Path | None:
     """
     if model == DEMO:
         return locations.demo_folder()
-    stored = locations.models_folder() / model
-    if Path(model).name == model and (stored / "model.json").is_file():
+    if Path(model).name == model and (stored := installed_folders().get(model)):
         return stored
     path = _check_name(Path(model).expanduser())
     return path if path.is_dir() else None
@@ -173,9 +190,9 @@ def choose_entry(folder: Path, description: ModelFolder, entry: Level) -> Chosen
         raise not_as_described(path)
     return ChosenModel(
         path=path,
-        name=description.name,
-        version=description.version,
-        level=entry.level,
+        name=_shown(description.name),
+        version=_shown(description.version),
+        level=_shown(entry.level),
         sha256=entry.sha256,
         template=description.template,
         folder=description,
@@ -188,6 +205,11 @@ def not_as_described(path: Path) -> InvalidModelError:
         f"{path} is not the file that its model.json describes.",
         "Copy the whole model folder again from its source.",
     )
+
+
+def _shown(text: str) -> str:
+    """A text out of a model file or its description, for a line on a screen or in a record."""
+    return " ".join(sanitize(text).split())
 
 
 def _check_name(path: Path) -> Path:
@@ -207,7 +229,7 @@ def _check_name(path: Path) -> Path:
 
 def _from_folder(folder: Path, level: str) -> ChosenModel:
     description = read_model_folder(folder)
-    entry = description.level_named(level or description.default_level)
+    entry = description.level_named(level or kit_models.default_level(folder) or description.default_level)
     if entry is None:
         levels = ", ".join(known.level for known in description.levels)
         raise ModelNotFoundError(f"{description.name} has no level {level}.", f"Its levels are: {levels}.")

@@ -353,9 +353,9 @@ def run() -> None:
     language = chosen.spoken_language()
     problems: list[OphtimusError] = [problem] if problem else []
     try:
-        model = store.choose(chosen.model or store.DEMO, chosen.level)
+        model = store.choose(chosen.model, chosen.level)
     except OphtimusError as error:
         # A model that was removed must not keep the app from opening.
         problems.append(error)
-        model = store.choose()
+        model = store.choose(store.DEMO)
     OphtimusApp(model, language, chosen, problems).run()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from ophtimus_edge import specialties
 from ophtimus_edge.errors import OphtimusError
+from ophtimus_edge.models import withdrawals
 from ophtimus_edge.models.formats import Level, ModelFolder
 from ophtimus_edge.models.inventory import StoredModel
 from ophtimus_edge.specialties import CatalogModel
@@ -78,6 +79,8 @@ def _named(texts: Texts, codes: Sequence[str]) -> str:
 def _comparison(texts: Texts, description: ModelFolder, level: Level) -> list[str]:
     """What a comparison of the levels found, of this one first; nothing of a file that is there no more."""
     found, best = description.comparison, description.recommended
+    if best is not None and withdrawals.of(best.sha256):
+        best = None
     sentences = []
     if best is not None:
         key = "models.recommended_why" if best == level else "models.recommended_other"
@@ -110,6 +113,8 @@ def _licences(texts: Texts, description: ModelFolder) -> str:
 def _signature(texts: Texts, model: StoredModel) -> str:
     if model.built_in:
         return texts("models.built_in")
+    if model.kit:
+        return texts("models.of_kit", kit=line(model.kit))
     record = model.record
     if record and record.damaged:
         files = ", ".join(line(file) for file in record.damaged)

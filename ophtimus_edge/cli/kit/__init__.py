@@ -5,12 +5,17 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ophtimus_edge.cli.kit import keygen, verify
+from ophtimus_edge.cli.kit import build, install, keygen, rollback, uninstall, update, verify
 
 # Each file imports what it works with when it runs, so that `ophtimus --help` answers at once.
 _VERBS = {
     "keygen": keygen,
+    "build": build,
     "verify": verify,
+    "install": install,
+    "update": update,
+    "rollback": rollback,
+    "uninstall": uninstall,
 }
 
 

@@ -31,6 +31,7 @@ def main() -> None:
     channel = Channel(*take_standard_pipe())
     import llama_cpp  # after the descriptors are in place: the library may print while it loads
 
+    from ophtimus_edge.engine.worker.devices import load_backends
     from ophtimus_edge.engine.worker.interrupt import Interrupt
     from ophtimus_edge.engine.worker.sandbox import restrict
     from ophtimus_edge.engine.worker.serving import Server
@@ -40,6 +41,7 @@ def main() -> None:
         os.write(2, text)
 
     llama_cpp.llama_log_set(log, ctypes.c_void_p(0))
+    load_backends()
     llama_cpp.llama_backend_init()
     interrupt = Interrupt()
     first = channel.first()

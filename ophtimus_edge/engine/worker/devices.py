@@ -3,6 +3,7 @@
 llama_cpp has no names for ggml's list of devices; the library that holds it is loaded with it.
 """
 
+import contextlib
 import ctypes
 import sys
 from importlib.metadata import version
@@ -14,7 +15,35 @@ import llama_cpp
 from ophtimus_edge.engine.messages import Device
 
 _NAMES = {"linux": "libggml.so.0", "darwin": "libggml.0.dylib", "win32": "ggml.dll"}
+# NVIDIA's own libraries, from its packages beside llama_cpp: in the order in which they ask for one another.
+_OF_CUDA = ("nvidia/*/lib/libcudart.so.*", "nvidia/*/lib/libcublasLt.so.*", "nvidia/*/lib/libcublas.so.*")
 _KINDS: tuple[Literal["cpu", "gpu", "igpu", "accelerator"], ...] = ("cpu", "gpu", "igpu", "accelerator")
+
+
+def load_backends() -> None:
+    """Have ggml load its backends where they are libraries of their own, the best variant for this processor.
+
+    A build for one kind of processor has them inside, and nothing is done. They are looked for beside llama.cpp
+    alone: by itself ggml would take one out of the current folder too. To be called before a model is loaded, in a
+    process that may still read files.
+    """
+    folder = Path(llama_cpp.__file__).resolve().parent / "lib"
+    library = _library()
+    if library is None or not _has_backends(folder):
+        return
+    if any(folder.glob("libggml-cuda.so")):
+        for pattern in _OF_CUDA:
+            for path in sorted(folder.parent.parent.glob(pattern)):
+                with contextlib.suppress(OSError):  # then ggml finds the system's, or has no graphics card
+                    ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
+    library.ggml_backend_load_all_from_path.restype = None
+    library.ggml_backend_load_all_from_path.argtypes = [ctypes.c_char_p]
+    library.ggml_backend_load_all_from_path(str(folder).encode("utf-8"))
+
+
+def _has_backends(folder: Path) -> bool:
+    patterns = ("libggml-cpu-*.so", "libggml-cpu-*.dylib", "ggml-cpu-*.dll")
+    return any(next(folder.glob(pattern), None) for pattern in patterns)
 
 
 def build() -> str:

@@ -42,7 +42,7 @@ def faults_of(kit: Path) -> dict[str, str]:
     return dict(caught.value.faults)
 
 
-@pytest.mark.parametrize("pinned", [None, KEY.public])
+@pytest.mark.parametrize("pinned", [None, KEY.public], ids=["unpinned", "pinned"])
 def test_a_whole_kit_is_accepted(kit: Path, pinned: bytes | None) -> None:
     told = list[tuple[int, int]]()
     verified = verifying.verify(kit, pinned, lambda done, total: told.append((done, total)))
