@@ -44,6 +44,18 @@ class InvalidModelError(OphtimusError):
     """A model file or model folder is damaged, of another kind, or not what its description says."""
 
 
+class WithdrawnModelError(OphtimusError):
+    """A model was taken back by its maker; it answers nothing any more.
+
+    Attributes:
+        reason: its maker's words by language, ``en`` and ``ko``; the message has the English ones.
+    """
+
+    def __init__(self, message: str, hint: str, reason: dict[str, str] | None = None) -> None:
+        super().__init__(message, hint)
+        self.reason = reason or {}
+
+
 class FormatVersionError(OphtimusError):
     """A file was written by a newer release than this one."""
 

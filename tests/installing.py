@@ -32,7 +32,7 @@ INSTALLERS = SOURCE / "kit" / "installing"
 # What `ophtimus kit install` needs, and nothing of what a model is run with.
 NEEDED = (
     "cffi", "cryptography", "filelock", "markdown-it-py", "mdurl", "msgspec", "platformdirs", "psutil", "pycparser",
-    "pygments", "rich",
+    "pygments", "rich", "sqlcipher3",
 )  # fmt: skip
 
 # What the program of a kit does: it says its version, waits where it is asked to, and shows whether it works.

@@ -102,38 +102,78 @@ def run(words: argparse.Namespace) -> None:
         from ophtimus_convert.conversion import convert, estimate, prepare
         from ophtimus_convert.display import Bars
         from ophtimus_convert.folder import Hashing
-        from ophtimus_convert.plan import LEVELS, NEED_IMATRIX
     except ImportError as error:
         raise MissingExtraError(
             f"conversion needs a package that is not installed ({error.name}).",
             "Install it with: pip install 'ophtimus-edge[convert]'.",
         ) from error
-    levels = list(dict.fromkeys(level.upper() for level in words.level))
-    for level in levels:
-        if level not in LEVELS:
-            raise UsageError(f"there is no level {level}.", "ophtimus-convert --help lists them.")
-        if level in NEED_IMATRIX and not (words.imatrix or words.calibrate):
-            raise UsageError(
-                f"{level} needs an importance matrix.",
-                "Compute one with --calibrate TEXT, or name one with --imatrix FILE.",
-            )
+    levels = checked_levels(words.level, weighed=bool(words.imatrix or words.calibrate))
     unknown = [gate for gate in words.skip_gate if gate not in gates.NAMES]
     if unknown:
         raise UsageError(f"there is no gate {unknown[0]}.", f"The gates are: {', '.join(gates.NAMES)}.")
     following = jobs.Measure if words.plan else jobs.Fuse if words.method == "fused" else jobs.Quantize
     with Bars() as bars, spares(jobs.PlanTypes, following):
-        options = _options(words, levels, bars)
+        options = options_of(words, levels, bars)
         hashing = None if words.plan else Hashing(options.source)
         blueprint = prepare(options, bars)
         planned = estimate(options, blueprint) if words.plan else None
         model = None if planned else convert(options, blueprint, bars, hashing)
     if planned:
-        _print_plan(planned, words.json)
+        print_plan(planned, words.json)
     elif model:
         _print_model(model, words.out, words.json)
 
 
-def _options(words: argparse.Namespace, levels: list[str], bars: "Bars") -> "Options":
+def checked_levels(words: list[str], *, weighed: bool) -> list[str]:
+    """Levels as they are written, each once.
+
+    Args:
+        weighed: whether there is, or will be, an importance matrix.
+
+    Raises:
+        UsageError: there is no such level, or it needs a matrix.
+    """
+    from ophtimus_convert.plan import LEVELS, NEED_IMATRIX
+
+    levels = list(dict.fromkeys(level.upper() for level in words))
+    for level in levels:
+        if level not in LEVELS:
+            raise UsageError(f"there is no level {level}.", "ophtimus-convert --help lists them.")
+        if level in NEED_IMATRIX and not weighed:
+            raise UsageError(
+                f"{level} needs an importance matrix.",
+                "Compute one with --calibrate TEXT, or name one with --imatrix FILE.",
+            )
+    return levels
+
+
+def default_name(source: str) -> str:
+    """What a model is named where nobody says: as the folder of its checkpoint, or as the hub has it.
+
+    Raises:
+        UsageError: that cannot be a model's name.
+    """
+    from ophtimus_convert.hub import is_hub_id
+
+    hub = is_hub_id(source)
+    return _checked_name(source.partition("@")[0].rpartition("/")[2] if hub else Path(source).resolve().name)
+
+
+def _checked_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} cannot be a model's name.", "Use letters, digits, dots, dashes: --name N."
+        )
+    return name
+
+
+def options_of(words: argparse.Namespace, levels: list[str], bars: "Bars") -> "Options":
+    """What a conversion is asked for; a checkpoint of the hub is fetched for it.
+
+    Raises:
+        ConversionError: there is no such checkpoint.
+        UsageError: the name cannot be a model's.
+    """
     from ophtimus_convert.conversion import Options
     from ophtimus_convert.hub import fetch, is_hub_id, stay_offline
 
@@ -148,11 +188,7 @@ def _options(words: argparse.Namespace, levels: list[str], bars: "Bars") -> "Opt
             f"there is no folder {source}.", "Name a checkpoint's folder, or a hub id such as owner/name."
         )
     stay_offline()  # whatever is loaded from here on reaches for nothing
-    name = words.name or (source_id or source.resolve().name).rpartition("/")[2]
-    if not _NAME.fullmatch(name):
-        raise UsageError(
-            f"{name!r} cannot be a model's name.", "Use letters, digits, dots, dashes: --name N."
-        )
+    name = _checked_name(words.name or (source_id or source.resolve().name).rpartition("/")[2])
     return Options(
         source=source,
         levels=levels,
@@ -174,7 +210,8 @@ def _options(words: argparse.Namespace, levels: list[str], bars: "Bars") -> "Opt
     )
 
 
-def _print_plan(planned: "Plan", as_json: bool) -> None:
+def print_plan(planned: "Plan", as_json: bool) -> None:
+    """Print what a conversion will take."""
     if as_json:
         document = {
             "levels": [{"level": level.level, "bytes": level.size_bytes} for level in planned.levels],

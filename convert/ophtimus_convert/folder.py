@@ -4,6 +4,7 @@ import importlib.metadata
 import re
 import shutil
 import threading
+from collections.abc import Iterable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import NamedTuple
@@ -166,18 +167,25 @@ def check_same(existing: ModelFolder, wanted: ModelFolder, out: Path) -> None:
 
 def copy_licences(blueprint: Blueprint, target: Path) -> list[Licence]:
     """Copy the licence and notice files of what the model is made from, which travel with every copy."""
-    licences, seen = [], set()
+    licences = []
     folders = [blueprint.checkpoint.folder, blueprint.vocabulary.folder]
     folders += [blueprint.adapter.folder] if blueprint.adapter else []
+    for path in licence_files(folders):
+        shutil.copyfile(path, target / path.name)
+        text = path.read_text(encoding="utf-8", errors="replace").strip()
+        is_notice = path.name.lower().startswith("notice")
+        licences.append(Licence(name=path.stem, file=path.name, notice=text if is_notice else ""))
+    return licences
+
+
+def licence_files(folders: Iterable[Path]) -> list[Path]:
+    """The licence and notice files of folders; of several with one name, the first."""
+    found: dict[str, Path] = {}
     for folder in folders:
         for path in sorted(folder.iterdir()):
-            if path.is_file() and _LICENCES.fullmatch(path.name) and path.name not in seen:
-                seen.add(path.name)
-                shutil.copyfile(path, target / path.name)
-                text = path.read_text(encoding="utf-8", errors="replace").strip()
-                is_notice = path.name.lower().startswith("notice")
-                licences.append(Licence(name=path.stem, file=path.name, notice=text if is_notice else ""))
-    return licences
+            if path.is_file() and _LICENCES.fullmatch(path.name):
+                found.setdefault(path.name, path)
+    return list(found.values())
 
 
 def copy_provenance(blueprint: Blueprint, target: Path) -> list[SourceFile]:

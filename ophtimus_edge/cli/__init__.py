@@ -8,9 +8,16 @@ import sys
 
 from ophtimus_edge import __version__
 
+# Verbs of this package; to look for those of others takes some hundredths of a second.
+_OWN = frozenset({"ask", "batch", "compare", "models", "doctor", "history", "kit"})
 
-def parser() -> argparse.ArgumentParser:
-    """The command line of ``ophtimus``."""
+
+def parser(others: bool = True) -> argparse.ArgumentParser:
+    """The command line of ``ophtimus``.
+
+    Args:
+        others: with the verbs that other packages bring.
+    """
     from ophtimus_edge.cli import ask, batch, compare, doctor, history, kit, models
 
     top = argparse.ArgumentParser(
@@ -31,16 +38,20 @@ def parser() -> argparse.ArgumentParser:
     doctor.add_parser(verbs)
     history.add_parser(verbs)
     kit.add_parser(verbs)
+    if others:
+        from ophtimus_edge.cli.extensions import add_verbs
+
+        add_verbs(verbs)
     return top
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run ``ophtimus``; returns the exit code."""
-    options = parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    options = parser(others=bool(words) and words[0] not in _OWN).parse_args(words)
 
     from ophtimus_edge.cli import ask, batch, compare, doctor, history, kit, models
     from ophtimus_edge.cli.failures import reported
-    from ophtimus_edge.cli.standard_input import is_terminal
 
     with reported("ophtimus") as ending:
         if options.verb == "ask":
@@ -57,14 +68,26 @@ def main(arguments: list[str] | None = None) -> int:
             history.run(options)
         elif options.verb == "kit":
             kit.run(options)
+        elif options.verb is not None:
+            options.run(options)
         elif options.plain:
             from ophtimus_edge.cli import plain
 
             plain.run()
-        elif not (is_terminal() and sys.stdout.isatty()):
-            ask.run(parser().parse_args(["ask"]), example=True)
         else:
-            from ophtimus_edge.cli.app import start_app
-
-            start_app()
+            _without_verb()
     return ending.exit_code
+
+
+def _without_verb() -> None:
+    """The app, or where there is no terminal: questions from standard input."""
+    from ophtimus_edge.cli.standard_input import is_terminal
+
+    if is_terminal() and sys.stdout.isatty():
+        from ophtimus_edge.cli.app import start_app
+
+        start_app()
+    else:
+        from ophtimus_edge.cli import ask
+
+        ask.run(parser(others=False).parse_args(["ask"]), example=True)

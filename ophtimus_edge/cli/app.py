@@ -1,17 +1,9 @@
 """Find the terminal app among the installed packages and start it."""
 
 import gc
-from importlib.metadata import EntryPoints, PackageNotFoundError, distribution
 
+from ophtimus_edge.cli.extensions import APP, entries
 from ophtimus_edge.errors import MissingExtraError
-
-
-def _entries() -> EntryPoints:
-    """Of this distribution alone: to look through all that are installed takes longer than most of the start."""
-    try:
-        return distribution("ophtimus-edge").entry_points.select(group="ophtimus.app")
-    except PackageNotFoundError:  # run from a folder that was never installed
-        return EntryPoints()
 
 
 def start_app() -> None:
@@ -23,7 +15,7 @@ def start_app() -> None:
     # A fifth of the start would go into looking for garbage among objects that all stay. The app looks again
     # from its first drawing on.
     gc.disable()
-    for entry in _entries():
+    for entry in entries(APP):
         try:
             run = entry.load()
         except ModuleNotFoundError as error:

@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> None:
     from ophtimus_edge.conversation import completes
     from ophtimus_edge.engine.messages import LARGEST_SEED
     from ophtimus_edge.errors import QuestionError, UsageError
-    from ophtimus_edge.models import store
+    from ophtimus_edge.models import store, withdrawals
     from ophtimus_edge.text import sanitize
 
     if options.max_tokens < 1 or not 0 <= options.temperature <= 5:
@@ -94,6 +94,7 @@ def run(options: argparse.Namespace) -> None:
     for note in _notes(file):
         sys.stderr.write(sanitize(note) + "\n")
     model = store.choose(options.model, options.level)
+    withdrawals.refuse(model)  # before anything is written
     completes(model, None, options.role)
     if not model.sha256 and model.path.stat().st_size > _LARGE:
         sys.stderr.write(f"reading {sanitize(model.path.name)} for its SHA-256\n")

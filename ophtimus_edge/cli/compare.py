@@ -77,6 +77,13 @@ def add_parser(verbs: Any) -> None:
     )
 
 
+def parsed(words: list[str]) -> argparse.Namespace:
+    """The verb's options from its words, for another command that ends in a comparison."""
+    top = argparse.ArgumentParser()
+    add_parser(top.add_subparsers(dest="verb"))
+    return top.parse_args(["compare", *words])
+
+
 def run(options: argparse.Namespace) -> None:
     """Run the verb.
 

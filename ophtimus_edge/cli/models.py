@@ -170,6 +170,8 @@ def _print_check(model: StoredModel, check: FileCheck, as_json: bool) -> None:
 
 
 def _described(model: StoredModel) -> dict[str, Any]:
+    from ophtimus_edge.models import withdrawals
+
     signature = "built in" if model.built_in else FROM_KIT if model.kit else UNVERIFIED
     known: dict[str, Any] = {
         "name": model.name, "folder": str(model.folder), "signature": signature, "kit": model.kit
@@ -190,6 +192,7 @@ def _described(model: StoredModel) -> dict[str, Any]:
                 "size_bytes": level.size_bytes,
                 "sha256": level.sha256,
                 "default": level.level == description.default_level,
+                "withdrawn": taken_back.reason if (taken_back := withdrawals.of(level.sha256)) else None,
             }
             for level in description.levels
         ],
@@ -201,6 +204,8 @@ def _described(model: StoredModel) -> dict[str, Any]:
 
 def _told(model: StoredModel) -> str:
     """A model in a few lines for people."""
+    from ophtimus_edge.models import withdrawals
+
     if model.description is None:
         return f"{model.name}\n  cannot be used: {model.error.message if model.error else 'no description'}"
     description, record = model.description, model.record
@@ -209,6 +214,8 @@ def _told(model: StoredModel) -> str:
     for level in description.levels:
         default = "  default" if level.level == description.default_level else ""
         lines.append(f"  {level.level or 'level not named':10}{_size(level.size_bytes):>12}{default}")
+        if taken_back := withdrawals.of(level.sha256):
+            lines.append(f"    WITHDRAWN by its maker, answers nothing any more: {taken_back.why('en')}")
     marks = ["demonstration, not for clinical use"] if description.demonstration else []
     marks += ["base model: completes texts, with --role free"] if description.kind == "base" else []
     if model.built_in:

@@ -20,7 +20,14 @@ from ophtimus_edge.conversation import Asking, Conversation, Dropped, Exchange, 
 from ophtimus_edge.engine.client import Died, Engine
 from ophtimus_edge.engine.messages import Answered, Loading, Piece, Reading
 from ophtimus_edge.engine.session import Halted
-from ophtimus_edge.errors import EngineError, ModelNotFoundError, OphtimusError, QuestionError, UsageError
+from ophtimus_edge.errors import (
+    EngineError,
+    ModelNotFoundError,
+    OphtimusError,
+    QuestionError,
+    UsageError,
+    WithdrawnModelError,
+)
 from ophtimus_edge.models import store
 from ophtimus_edge.models.store import ChosenModel
 from ophtimus_edge.safety import emergencies
@@ -371,6 +378,9 @@ class PlainTalk:
             self._line(self._say(key, percent=percent))
 
     def _error(self, error: OphtimusError) -> None:
+        if isinstance(error, WithdrawnModelError):
+            self._line(self._say("withdrawn", reason=error.reason.get(self._say.language, "")))
+            return
         self._line(" ".join(error.message.split()))
         self._line(" ".join(error.hint.split()))
 

@@ -14,6 +14,7 @@ from ophtimus_edge.models import store
 from ophtimus_edge.models.familiarity import Familiarity
 from ophtimus_edge.safety import emergencies
 from ophtimus_edge.specialties.questions import NOT_REVIEWED
+from ophtimus_edge.text import sanitize
 
 DEMONSTRATION = f"DEMONSTRATION MODEL · not for clinical use · {NOT_REVIEWED}"
 _HANGUL = re.compile("[가-힣]")
@@ -83,7 +84,10 @@ class TextPrinter:
 
     def failed(self, question: str, error: OphtimusError) -> None:
         """Say why there is no answer."""
-        sys.stderr.write(f"{question[:60]}: {error.message}\n{' ' * 4}{error.hint}\n")
+        asked, message, hint = (
+            " ".join(sanitize(text).split()) for text in (question[:60], error.message, error.hint)
+        )
+        sys.stderr.write(f"{asked}: {message}\n{' ' * 4}{hint}\n")
 
 
 class JsonPrinter:
@@ -128,7 +132,7 @@ class JsonPrinter:
                 "model": {
                     "name": self._model.name,
                     "version": self._model.version,
-                    "file": self._model.path.name,
+                    "file": sanitize(self._model.path.name),
                     "sha256": self._sha256,
                     "level": self._model.level,
                 },
@@ -167,7 +171,9 @@ class JsonPrinter:
 
     def failed(self, question: str, error: OphtimusError) -> None:
         """Say why there is no answer."""
-        self._write({"question": question, "error": error.message, "hint": error.hint})
+        self._write(
+            {"question": sanitize(question), "error": sanitize(error.message), "hint": sanitize(error.hint)}
+        )
 
     def _hash(self) -> None:
         try:

@@ -128,6 +128,7 @@ class Engine(Measuring):
         Raises:
             EngineError: the worker died.
             InvalidModelError: the header is not sound, or llama.cpp refuses the model.
+            WithdrawnModelError: the model was taken back by its maker.
             FolderNotWritableError: the log cannot be written.
         """
         order = LoadOrder(model, context, gpu_layers, sequences, system, vocabulary_only)

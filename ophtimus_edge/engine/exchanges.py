@@ -7,21 +7,15 @@ from typing import TypeVar
 
 import msgspec
 
+from ophtimus_edge.engine.measuring_messages import Bench, Benched, Computed, Logits, Score, Scored, ScoreMany
 from ophtimus_edge.engine.messages import (
     Answer,
     AnswerMany,
-    Bench,
-    Benched,
     Cancel,
-    Computed,
     Loading,
-    Logits,
     Pieced,
     Pieces,
     Render,
-    Score,
-    Scored,
-    ScoreMany,
     Tokenize,
     Tokens,
     Warm,

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Iterable
 from typing import TYPE_CHECKING
 
 from ophtimus_edge.engine.exchanges import Exchanges
-from ophtimus_edge.engine.messages import (
+from ophtimus_edge.engine.measuring_messages import (
     Bench,
     Benched,
     Computed,

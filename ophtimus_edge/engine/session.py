@@ -8,11 +8,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from ophtimus_edge.engine.measuring_messages import Benched, Computed, Scored, ScoredPrompt
 from ophtimus_edge.engine.messages import (
     Answered,
-    Benched,
     Cancel,
-    Computed,
     Event,
     Failed,
     Finished,
@@ -23,14 +22,12 @@ from ophtimus_edge.engine.messages import (
     Pieced,
     Reading,
     Request,
-    Scored,
-    ScoredPrompt,
     Tokens,
     Warmed,
 )
 from ophtimus_edge.engine.process import WorkerEndedError, WorkerProcess
 from ophtimus_edge.errors import EngineError, InvalidModelError, OphtimusError, QuestionError, UsageError
-from ophtimus_edge.models import gguf
+from ophtimus_edge.models import gguf, withdrawals
 from ophtimus_edge.models.fit import choose_settings
 from ophtimus_edge.models.hardware import read_machine
 from ophtimus_edge.models.llama3 import TEMPLATE_DATE
@@ -81,6 +78,7 @@ class Session:
         Raises:
             EngineError: the worker died.
             InvalidModelError: the header is not sound, or llama.cpp refuses the model.
+            WithdrawnModelError: the model was taken back by its maker.
             FolderNotWritableError: the log cannot be written.
         """
         async with self._loading:
@@ -125,6 +123,7 @@ class Session:
         Raises:
             EngineError: no model is loaded, the new worker died too, loading was stopped, or the file was
                 replaced meanwhile.
+            WithdrawnModelError: the model was taken back meanwhile.
         """
         if self._order is None:
             raise EngineError("no model is loaded.", "Load a model first.")
@@ -169,6 +168,7 @@ class Session:
 
     async def _load(self, order: LoadOrder) -> AsyncGenerator[Loading, None]:
         """Load, with half the context where the worker seems to have died of too little memory."""
+        await asyncio.to_thread(withdrawals.refuse, order.model)  # also of a model that is loaded again
         header = await asyncio.to_thread(gguf.check, order.model.path)
         size = order.model.path.stat().st_size
         machine = await asyncio.to_thread(read_machine)

@@ -6,18 +6,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from ophtimus_edge.engine.client import Died, Engine
-from ophtimus_edge.engine.messages import (
-    Answered,
-    Benched,
-    Finished,
-    Loaded,
-    Loading,
-    Piece,
-    Reading,
-    Sampling,
-    ScoredPrompt,
-    Turn,
-)
+from ophtimus_edge.engine.measuring_messages import Benched, ScoredPrompt
+from ophtimus_edge.engine.messages import Answered, Finished, Loaded, Loading, Piece, Reading, Sampling, Turn
 from ophtimus_edge.engine.session import Halted
 from ophtimus_edge.models.store import ChosenModel
 

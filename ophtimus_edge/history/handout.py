@@ -15,6 +15,7 @@ from ophtimus_edge.history.paper import escaped, words
 from ophtimus_edge.history.paper import page as paper_page
 from ophtimus_edge.history.talk import Reply, Talk
 from ophtimus_edge.history.texts import Sentences
+from ophtimus_edge.models import withdrawals
 from ophtimus_edge.specialties.come_back import come_back
 from ophtimus_edge.text import sanitize
 
@@ -22,7 +23,7 @@ MOST_CHARACTERS = 20_000  # of a handout: some 15 pages
 _MOST_LINE = 200
 _FILLERS = "\u115f\u1160\u3164\uffa0"  # letters by category, and nothing on paper
 
-Refusal = Literal["flagged", "demonstration", "writing", "empty"]
+Refusal = Literal["flagged", "demonstration", "withdrawn", "writing", "empty"]
 _REFUSED: dict[Refusal, tuple[str, str]] = {
     "flagged": (
         "this answer is flagged as {kind}; no handout is made of it.",
@@ -31,6 +32,10 @@ _REFUSED: dict[Refusal, tuple[str, str]] = {
     "demonstration": (
         "the demonstration model wrote this answer; no handout is made of it.",
         "Ask a model that is made for clinical use.",
+    ),
+    "withdrawn": (
+        "the model that wrote this answer was withdrawn by its maker; no handout is made of it.",
+        "Ask another model.",
     ),
     "writing": ("this answer is still being written.", "Wait until it is complete."),
     "empty": ("this answer has no words.", "Choose another answer, or ask again."),
@@ -56,7 +61,8 @@ def draft_of(talk: Talk, reply: Reply) -> str:
     """The words of an answer, for a person to correct; nothing of how it was made.
 
     Raises:
-        HandoutRefusedError: the answer is flagged, the demonstration model's, still being written or empty.
+        HandoutRefusedError: the answer is flagged, the demonstration model's or a withdrawn one's,
+            still being written or empty.
         ValueError: the answer is not of this talk.
     """
     if not any(reply is one for question in talk.questions for one in question.replies):
@@ -73,6 +79,8 @@ def refusal(reply: Reply) -> Refusal | None:
         return "flagged"
     if is_demonstration(reply.provenance):
         return "demonstration"
+    if withdrawals.of(reply.provenance.sha256):
+        return "withdrawn"
     if reply.finish == "writing":
         return "writing"
     return None if reply.text.strip() else "empty"

@@ -14,6 +14,7 @@ import msgspec
 
 from ophtimus_edge.conversation import Exchange
 from ophtimus_edge.engine.messages import FinishReason
+from ophtimus_edge.models import withdrawals
 
 _TITLE_CHARACTERS = 60
 
@@ -225,11 +226,17 @@ def earlier(questions: Sequence[Question], model: str, version: str) -> list[Exc
 
 
 def answered(questions: Sequence[Question]) -> list[Question]:
-    """The questions whose shown answer has words and is not flagged: a model must not build on an error."""
+    """The questions whose shown answer has words: a model must not build on an error.
+
+    So none that is flagged, nor of a model that was withdrawn.
+    """
     return [
         question
         for question in questions
-        if question.reply is not None and question.reply.text.strip() and question.reply.flag is None
+        if (reply := question.reply) is not None
+        and reply.text.strip()
+        and reply.flag is None
+        and withdrawals.of(reply.provenance.sha256) is None
     ]
 
 

@@ -72,9 +72,8 @@ def put_back(kept: Path, name: str) -> Path | None:
             return None
         shutil.rmtree(part, ignore_errors=True)
         _copy(kept, part)
-        beside = None
+        beside, number = home.with_name(name), 1
         if _files(home):
-            beside, number = home.with_name(name), 1
             while beside.exists():
                 number += 1
                 beside = home.with_name(f"{name}-{number}")
@@ -83,7 +82,7 @@ def put_back(kept: Path, name: str) -> Path | None:
             shutil.rmtree(home)
         part.rename(home)
         locations.sync_folder(home.parent)
-    return beside
+    return beside if beside.exists() else None
 
 
 def remove_all() -> None:
@@ -156,16 +155,15 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _files(folder: Path) -> set[Path]:
-    """What is kept in a folder, by its path in there; what only says that a program is at work is not."""
+    """All files of a folder, by their paths in there."""
     paths = folder.rglob("*") if folder.is_dir() else ()
-    return {path.relative_to(folder) for path in paths if path.is_file() and path.name not in _LOCKS}
+    return {path.relative_to(folder) for path in paths if path.is_file()}
 
 
 def _same(one: Path, other: Path) -> bool:
-    names = _files(one)
-    return names == _files(other) and all(
-        filecmp.cmp(one / name, other / name, shallow=False) for name in names
-    )
+    """Whether two folders keep the same; files that only say that a program is at work do not count."""
+    names, others = ({name for name in _files(folder) if name.name not in _LOCKS} for folder in (one, other))
+    return names == others and all(filecmp.cmp(one / name, other / name, shallow=False) for name in names)
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ import msgspec
 from ophtimus_edge.errors import InvalidModelError, KitError
 from ophtimus_edge.models.chunked_copy import CHUNK_BYTES
 from ophtimus_edge.models.formats import Document, decode
+from ophtimus_edge.models.withdrawals import Withdrawn as Withdrawn
 
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
@@ -95,17 +96,6 @@ class KitPlatform(msgspec.Struct, frozen=True, kw_only=True):
     runtime: str = ""
     glibc: str = ""
     accelerator: Literal["", "cuda"] = ""
-
-
-class Withdrawn(msgspec.Struct, frozen=True, kw_only=True):
-    """A model file that its maker takes back, and why: in the words that the clinic reads.
-
-    Attributes:
-        reason: by language, ``en`` and ``ko``.
-    """
-
-    sha256: Sha256
-    reason: dict[Literal["en", "ko"], str]
 
 
 class Manifest(Document, kw_only=True):
@@ -209,15 +199,17 @@ def _check(manifest: Manifest) -> None:
     paths = [file.path for file in manifest.files]
     for path in paths:
         check_path(path)
-    for file in manifest.files:
-        if file.chunk_sha256 and len(file.chunk_sha256) != -(-file.size_bytes // CHUNK_BYTES):
+    for entry in manifest.files:
+        if entry.chunk_sha256 and len(entry.chunk_sha256) != -(-entry.size_bytes // CHUNK_BYTES):
             raise KitError(
-                f"the kit lists {file.path!r} in pieces that are not its own.", "Do not use this kit."
+                f"the kit lists {entry.path!r} in pieces that are not its own.", "Do not use this kit."
             )
     twins = {folded(path) for path in (*paths, MANIFEST, SIGNATURE)}
-    # A file's name is not a folder's, either.
-    folders = {folded(path.rsplit("/", at)[0]) for path in paths for at in range(1, path.count("/") + 1)}
-    if paths != sorted(paths) or len(twins) != len(paths) + 2 or twins & folders:
+    # A file's name is not a folder's, either, and no folder has two spellings.
+    folders = {path.rsplit("/", at)[0] for path in paths for at in range(1, path.count("/") + 1)}
+    folded_folders = {folded(folder) for folder in folders}
+    twice = len(twins) != len(paths) + 2 or len(folded_folders) != len(folders) or twins & folded_folders
+    if paths != sorted(paths) or twice:
         raise KitError("the kit lists one file twice, or out of order.", "Do not use this kit.")
     known = set(paths)
     named = [part for model in manifest.models for file in model.files for part in file.parts]

@@ -40,7 +40,7 @@ class Succession(msgspec.Struct, frozen=True, kw_only=True):
     signature: SignatureBytes
 
 
-class Signature(Document, frozen=True, kw_only=True):
+class Signature(Document, kw_only=True):
     """``manifest.sig`` of a kit.
 
     Attributes:
@@ -55,7 +55,7 @@ class Signature(Document, frozen=True, kw_only=True):
     succession: list[Succession] = []  # noqa: RUF012
 
 
-class SuccessionFile(Document, frozen=True, kw_only=True):
+class SuccessionFile(Document, kw_only=True):
     """``KEY.succession.json`` beside a private key: how it came to take the place of the ones before it."""
 
     succession: list[Succession]

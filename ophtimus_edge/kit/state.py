@@ -12,10 +12,12 @@ import msgspec
 from ophtimus_edge.errors import FormatVersionError, InvalidModelError, KitError, KitInstallError
 from ophtimus_edge.kit.manifest import Manifest, Sha256, version_number
 from ophtimus_edge.kit.signature import PublicKey
+from ophtimus_edge.kit.withdrawn import carried_on
 from ophtimus_edge.locations import staged, sync_folder
 from ophtimus_edge.models.formats import Document, decode, encode
+from ophtimus_edge.models.withdrawals import STATE as STATE
+from ophtimus_edge.models.withdrawals import Withdrawn
 
-STATE = "state.json"
 CURRENT = ("current", "current.txt")  # a link where the system has them, a file with the name elsewhere
 
 Version = Annotated[str, msgspec.Meta(max_length=29)]
@@ -32,7 +34,7 @@ class Highest(msgspec.Struct, frozen=True, kw_only=True):
     manifest_sha256: Sha256
 
 
-class KitState(Document, frozen=True, kw_only=True):
+class KitState(Document, kw_only=True):
     """What is installed in a folder.
 
     Attributes:
@@ -41,6 +43,8 @@ class KitState(Document, frozen=True, kw_only=True):
         highest: by the kits' names; also of one that was rolled back, or replaced by one of another name.
         current: the version that runs, "" where the first one is not finished.
         previous: the version that a rollback goes to, "" where there is none.
+        withdrawn: the model files that any of the installed kits has withdrawn, sorted by hash: a rollback or a
+            later kit gives none of them back. :mod:`ophtimus_edge.models.withdrawals` reads them here.
     """
 
     name: str
@@ -48,6 +52,7 @@ class KitState(Document, frozen=True, kw_only=True):
     highest: dict[str, Highest]
     current: Version = ""
     previous: Version = ""
+    withdrawn: list[Withdrawn] = []  # noqa: RUF012
 
 
 def installed(state: KitState | None, manifest: Manifest, manifest_sha256: str, signer: bytes) -> KitState:
@@ -58,9 +63,12 @@ def installed(state: KitState | None, manifest: Manifest, manifest_sha256: str, 
     """
     highest = dict(state.highest) if state else {}
     highest[manifest.name] = Highest(version=manifest.version, manifest_sha256=manifest_sha256)
+    withdrawn = carried_on(state.withdrawn if state else (), manifest.withdrawn)
     if state is None:
-        return KitState(name=manifest.name, public_key=signer, highest=highest)
-    return msgspec.structs.replace(state, name=manifest.name, public_key=signer, highest=highest)
+        return KitState(name=manifest.name, public_key=signer, highest=highest, withdrawn=withdrawn)
+    return msgspec.structs.replace(
+        state, name=manifest.name, public_key=signer, highest=highest, withdrawn=withdrawn
+    )
 
 
 def read_state(root: Path) -> KitState | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from ophtimus_edge.errors import InvalidModelError
+from ophtimus_edge.text import sanitize
 
 # Chosen on the primer: see docs/benchmarks.md, "Notice for unfamiliar questions".
 THRESHOLD = 0.62
@@ -33,7 +34,7 @@ class Familiarity(msgspec.Struct, frozen=True):
 
     Attributes:
         score: cosine with the closest wording, 0 to 1.
-        nearest: the three closest questions in the asker's language, closest first.
+        nearest: the three closest questions in the asker's language, closest first; as they may be shown.
     """
 
     score: float
@@ -68,7 +69,8 @@ class KnownQuestions:
         order = sorted(best, key=lambda index: (-best[index], index))
         nearest = [self._questions[index].wordings[0] for index in order
                    if self._questions[index].language == language]  # fmt: skip
-        return Familiarity(score=max(best.values(), default=0.0), nearest=nearest[:3])
+        nearest = [" ".join(sanitize(wording).split()) for wording in nearest[:3]]
+        return Familiarity(score=max(best.values(), default=0.0), nearest=nearest)
 
     def _vector(self, bag: Counter[str]) -> dict[str, float]:
         weights = {

@@ -10,6 +10,7 @@ from ophtimus_edge import locations, specialties
 from ophtimus_edge.errors import InvalidModelError, ModelNotFoundError
 from ophtimus_edge.models import gguf, kit_models
 from ophtimus_edge.models.formats import Level, ModelFolder, Template, read_model_folder
+from ophtimus_edge.text import sanitize
 
 DEMO = "demo"
 
@@ -21,6 +22,7 @@ class ChosenModel(msgspec.Struct, frozen=True):
 
     Attributes:
         path: the GGUF file.
+        name, version, level: as they may be shown: sanitized, on one line.
         sha256: of the file, "" where nothing states it (see :func:`sha256_of`).
         template: None for the one inside the file.
         folder: its model folder's description, None for a file by itself.
@@ -101,7 +103,7 @@ def choose(model: str = "", level: str = "") -> ChosenModel:
             f"{path} is of the level {header.level or 'that it does not name'}, not {level}.",
             "Leave --level out, or name the file of that level.",
         )
-    name = str(header.metadata.get("general.name", "")) or path.stem
+    name = _shown(str(header.metadata.get("general.name", ""))) or _shown(path.stem)
     return ChosenModel(path, name, "", header.level, "", None, None)
 
 
@@ -188,9 +190,9 @@ def choose_entry(folder: Path, description: ModelFolder, entry: Level) -> Chosen
         raise not_as_described(path)
     return ChosenModel(
         path=path,
-        name=description.name,
-        version=description.version,
-        level=entry.level,
+        name=_shown(description.name),
+        version=_shown(description.version),
+        level=_shown(entry.level),
         sha256=entry.sha256,
         template=description.template,
         folder=description,
@@ -203,6 +205,11 @@ def not_as_described(path: Path) -> InvalidModelError:
         f"{path} is not the file that its model.json describes.",
         "Copy the whole model folder again from its source.",
     )
+
+
+def _shown(text: str) -> str:
+    """A text out of a model file or its description, for a line on a screen or in a record."""
+    return " ".join(sanitize(text).split())
 
 
 def _check_name(path: Path) -> Path:

@@ -12,7 +12,7 @@ from ophtimus_edge import __version__, locations, specialties
 from ophtimus_edge.engine.client import Engine
 from ophtimus_edge.engine.messages import Described, Device
 from ophtimus_edge.errors import OphtimusError
-from ophtimus_edge.models import fit, gguf, hardware, probe, shapes, store
+from ophtimus_edge.models import fit, gguf, hardware, probe, shapes, store, withdrawals
 from ophtimus_edge.models.formats import ModelFolder, read_model_folder
 from ophtimus_edge.text import sanitize
 
@@ -32,7 +32,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         model: the name by which it is asked for, where it is installed; else as its makers call it.
         origin: ``published`` models are not on this machine; their sizes are expected ones.
-        verdict: ``damaged`` where the file cannot be used at all.
+        verdict: ``damaged`` where the file cannot be used at all, ``withdrawn`` where its maker took it back.
         reason: one sentence.
         cause: what is short here, as :class:`ophtimus_edge.models.fit.Judgement` has it.
         tokens_per_s: while writing; None where nothing could be measured.
@@ -43,7 +43,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     level: str
     origin: Origin
     file_bytes: int
-    verdict: Literal["fits", "slow", "does not fit", "damaged"]
+    verdict: Literal["fits", "slow", "does not fit", "damaged", "withdrawn"]
     reason: str
     cause: fit.Cause = ""
     context: int = 0
@@ -179,7 +179,10 @@ def _of_folder(
     speed: probe.Probe | None,
 ) -> Iterator[Candidate]:
     for entry in description.levels:
-        yield examine_file(folder / entry.file, name, entry.level, origin, machine, speed)
+        candidate = examine_file(folder / entry.file, name, entry.level, origin, machine, speed)
+        if taken_back := withdrawals.of(entry.sha256):
+            candidate = msgspec.structs.replace(candidate, verdict="withdrawn", reason=taken_back.why("en"))
+        yield candidate
 
 
 def examine_file(

@@ -2,8 +2,12 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from kits import make_kit
+
+from ophtimus_edge.kit import keys
 
 HEAVY = ["textual", "torch", "transformers", "peft", "trl", "llama_cpp", "numpy", "rich", "asyncio"]
 
@@ -49,3 +53,16 @@ def test_essay_answers_are_scored_without_loading_the_packages_before() -> None:
     assert "ophtimus_edge" in loaded
     assert not loaded & packages
     assert not modules_after("import ophtimus_edge.compare.embedding") & packages
+
+
+def test_verifying_a_kit_waits_for_nothing_that_it_does_without(tmp_path: Path) -> None:
+    """Reading a kit takes as long as reading its files: the start may not add to it."""
+    kit = make_kit(tmp_path / "kit", keys.generate_key())
+    script = (
+        "import contextlib, io\nfrom ophtimus_edge.cli import main\n"
+        "with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO())):\n"
+        f"    assert main(['kit', 'verify', {str(kit)!r}]) == 0"
+    )
+    loaded = modules_after(script)
+    assert "cryptography" in loaded
+    assert not loaded & {*HEAVY, "sqlcipher3", "concurrent", "logging"}

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from ophtimus_edge import specialties
 from ophtimus_edge.errors import OphtimusError
+from ophtimus_edge.models import withdrawals
 from ophtimus_edge.models.formats import Level, ModelFolder
 from ophtimus_edge.models.inventory import StoredModel
 from ophtimus_edge.specialties import CatalogModel
@@ -78,6 +79,8 @@ def _named(texts: Texts, codes: Sequence[str]) -> str:
 def _comparison(texts: Texts, description: ModelFolder, level: Level) -> list[str]:
     """What a comparison of the levels found, of this one first; nothing of a file that is there no more."""
     found, best = description.comparison, description.recommended
+    if best is not None and withdrawals.of(best.sha256):
+        best = None
     sentences = []
     if best is not None:
         key = "models.recommended_why" if best == level else "models.recommended_other"

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from ophtimus_edge.models import fit
+from ophtimus_edge.models import fit, withdrawals
 from ophtimus_edge.models.formats import Level, ModelFolder
 from ophtimus_edge.models.hardware import Machine
 from ophtimus_edge.models.inventory import StoredModel, Unfinished
+from ophtimus_edge.models.withdrawals import Withdrawn
 from ophtimus_edge.support.examination import Candidate
 from ophtimus_edge.text import sanitize
 from ophtimus_tui.sizes import divergence, size, speed
@@ -124,10 +125,20 @@ def damaged(row: Row) -> bool:
     return bool(record and row.level and row.level.file in record.damaged)
 
 
+def withdrawn(row: Row) -> Withdrawn | None:
+    """What the maker of a row's file says, where it was taken back."""
+    return withdrawals.of(row.level.sha256) if row.level else None
+
+
 def recommended(row: Row) -> bool:
-    """Whether the comparison's verdict recommends this level's very file."""
+    """Whether the comparison's verdict recommends this level's very file, and nobody took it back since."""
     description, level = row.description, row.level
-    return description is not None and level is not None and description.comparison.recommends(level)
+    return (
+        description is not None
+        and level is not None
+        and description.comparison.recommends(level)
+        and withdrawn(row) is None
+    )
 
 
 def cells(texts: Texts, row: Row, judged: Judged) -> Cells:
@@ -158,6 +169,8 @@ def cells(texts: Texts, row: Row, judged: Judged) -> Cells:
 def reason(texts: Texts, row: Row, judged: Judged) -> str:
     """Whether a row's level can be used here and why, in full."""
     candidate, machine = judged.of(row), judged.machine
+    if taken_back := withdrawn(row):
+        return texts("models.why_withdrawn", reason=taken_back.why(texts.language))
     if damaged(row):
         return texts("models.why_damaged", file=line(row.level.file) if row.level else "")
     if candidate is None or machine is None:
@@ -182,6 +195,8 @@ def reason(texts: Texts, row: Row, judged: Judged) -> str:
 
 
 def _here(texts: Texts, row: Row, judged: Judged, candidate: Candidate | None) -> str:
+    if withdrawn(row):
+        return texts("models.withdrawn")
     if damaged(row):
         return texts("models.damaged")
     if candidate is None or judged.machine is None:

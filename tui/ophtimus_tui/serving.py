@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +14,7 @@ from ophtimus_edge.conversation import FREE, Asking, Conversation, Dropped, Happ
 from ophtimus_edge.engine.client import Engine
 from ophtimus_edge.engine.messages import Answered, Loading, Piece, Reading
 from ophtimus_edge.engine.session import Halted
-from ophtimus_edge.errors import HistoryError, OphtimusError
+from ophtimus_edge.errors import HistoryError, OphtimusError, WithdrawnModelError
 from ophtimus_edge.history.beside import Beside
 from ophtimus_edge.history.keeping import History
 from ophtimus_edge.history.talk import Provenance, Question, Reply, Talk
@@ -103,6 +103,8 @@ class Serving:
         self._served: set[asyncio.Task[object]] = set()
         self.role = FREE
         self.settings = Settings()
+        self.withdrawn: Mapping[str, str] = {}
+        """Why the maker of the model has taken it back, by language; empty where nobody has."""
         self._model: ChosenModel | None = None
         self._conversation: Conversation | None = None
         self._stopped = False
@@ -153,7 +155,7 @@ class Serving:
         if (task := asyncio.current_task()) is not None:
             self._served.add(task)
             task.add_done_callback(self._served.discard)
-        self._conversation, self._model = None, model
+        self._conversation, self._model, self.withdrawn = None, model, {}
         # The rules take a fifth of a second to be read: while the model loads, not when the first question is sent.
         asyncio.get_running_loop().run_in_executor(None, _read_rules)
         try:
@@ -164,6 +166,11 @@ class Serving:
                 system="" if model.is_base else role_named(self.role).system_prompt,
                 on_progress=lambda part: self._tell("chat.loading", percent=int(part * 100)),
             )
+        except WithdrawnModelError as error:
+            self.withdrawn = reason = error.reason
+            self._tell("chat.withdrawn")
+            self._say(lambda: self._texts("chat.withdrawn_refused", reason=reason[self._texts.language]))
+            return
         except OphtimusError as error:
             self._tell("chat.failed")
             self._say_error(error)

@@ -8,7 +8,7 @@ every token, and a sampler's work is none of the model's.
 import random
 import time
 
-from ophtimus_edge.engine.messages import Bench, Benched
+from ophtimus_edge.engine.measuring_messages import Bench, Benched
 from ophtimus_edge.engine.worker.context import Context, DecodeError
 from ophtimus_edge.engine.worker.model import Model
 

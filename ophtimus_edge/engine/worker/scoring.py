@@ -10,7 +10,7 @@ from multiprocessing.shared_memory import SharedMemory
 import numpy as np
 import numpy.typing as npt
 
-from ophtimus_edge.engine.messages import Logits, Score
+from ophtimus_edge.engine.measuring_messages import Logits, Score
 from ophtimus_edge.engine.worker.context import Context, DecodeError, Entry
 from ophtimus_edge.engine.worker.model import Model
 

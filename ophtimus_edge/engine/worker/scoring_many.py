@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ophtimus_edge.engine.messages import ScoredPrompt, ScoreMany
+from ophtimus_edge.engine.measuring_messages import ScoredPrompt, ScoreMany
 from ophtimus_edge.engine.worker.channel import Channel
 from ophtimus_edge.engine.worker.context import Context, DecodeError, Entry
 from ophtimus_edge.engine.worker.scoring import log_softmax

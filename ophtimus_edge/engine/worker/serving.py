@@ -2,12 +2,11 @@
 
 import time
 
+from ophtimus_edge.engine.measuring_messages import Bench, Computed, Logits, Score, Scored, ScoreMany
 from ophtimus_edge.engine.messages import (
     Answer,
     AnswerMany,
-    Bench,
     Close,
-    Computed,
     Describe,
     Described,
     Event,
@@ -15,14 +14,10 @@ from ophtimus_edge.engine.messages import (
     Load,
     Loaded,
     Loading,
-    Logits,
     Pieced,
     Pieces,
     Render,
     Request,
-    Score,
-    Scored,
-    ScoreMany,
     Tokenize,
     Tokens,
     Warm,

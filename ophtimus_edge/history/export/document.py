@@ -12,6 +12,7 @@ from ophtimus_edge import __version__
 from ophtimus_edge.history.demonstration import is_demonstration
 from ophtimus_edge.history.talk import Talk
 from ophtimus_edge.history.texts import Sentences
+from ophtimus_edge.models import withdrawals
 from ophtimus_edge.text import sanitize
 
 FORMAT = "ophtimus-talks"
@@ -22,7 +23,8 @@ def render(talks: Sequence[Talk], language: str, at: datetime.datetime) -> bytes
     """Talks as a JSON document, a talk a line.
 
     Beside the fields of :class:`ophtimus_edge.history.talk.Talk`, each answer says that it is no medical
-    advice (``notice``), and whether the demonstration model wrote it (``demonstration``).
+    advice (``notice``), whether the demonstration model wrote it (``demonstration``), and why the model that wrote
+    it was withdrawn (``withdrawn``, "" where it was not).
     """
     say = Sentences(language)
     head = {
@@ -32,16 +34,21 @@ def render(talks: Sequence[Talk], language: str, at: datetime.datetime) -> bytes
         "program": __version__,
         "notice": f"{say('not_advice')} {say('not_record')} {say('identifying')}",
     }
-    lines = [_json(_talk(talk, say("not_advice"))) for talk in talks]
+    lines = [_json(_talk(talk, say("not_advice"), say.language)) for talk in talks]
     body = ",\n".join(lines)
     return f'{_json(head)[:-1]},\n"talks":[\n{body}\n]}}\n'.encode()
 
 
-def _talk(talk: Talk, notice: str) -> dict[str, Any]:
+def _talk(talk: Talk, notice: str, language: str) -> dict[str, Any]:
     fields: dict[str, Any] = msgspec.to_builtins(talk)
     for question, its_fields in zip(talk.questions, fields["questions"], strict=True):
         for reply, answer in zip(question.replies, its_fields["replies"], strict=True):
-            answer |= {"demonstration": is_demonstration(reply.provenance), "notice": notice}
+            taken_back = withdrawals.of(reply.provenance.sha256)
+            answer |= {
+                "demonstration": is_demonstration(reply.provenance),
+                "withdrawn": taken_back.why(language) if taken_back else "",
+                "notice": notice,
+            }
     return fields
 
 

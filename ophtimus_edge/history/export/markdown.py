@@ -4,7 +4,6 @@ import datetime
 import re
 from collections.abc import Iterator, Sequence
 
-from ophtimus_edge.history.demonstration import is_demonstration
 from ophtimus_edge.history.export.shown import (
     Shown,
     answer_title,
@@ -17,6 +16,7 @@ from ophtimus_edge.history.export.shown import (
     question_title,
     shown,
     talk_title,
+    warnings,
 )
 from ophtimus_edge.history.talk import Reply, Talk
 from ophtimus_edge.history.texts import Sentences
@@ -54,8 +54,8 @@ def _talk(talk: Talk, say: Sentences) -> Iterator[str]:
 
 def _answer(item: Shown, reply: Reply, say: Sentences) -> Iterator[str]:
     yield f"#### {answer_title(item, say)}"
-    if is_demonstration(reply.provenance):
-        yield f"**{say('demonstration')}**"
+    for warning in warnings(reply, say):
+        yield f"**{_line(warning)}**"
     if reply.notices:
         yield "\n".join([f"{say('notice')}:", "", *(f"- {_line(notice)}" for notice in reply.notices)])
     if dropped := dropped_line(item, say):

@@ -6,7 +6,6 @@ What people and models wrote is escaped and stands as it was written; no rendere
 import datetime
 from collections.abc import Iterator, Sequence
 
-from ophtimus_edge.history.demonstration import is_demonstration
 from ophtimus_edge.history.export.shown import (
     Shown,
     answer_title,
@@ -19,6 +18,7 @@ from ophtimus_edge.history.export.shown import (
     question_title,
     shown,
     talk_title,
+    warnings,
 )
 from ophtimus_edge.history.paper import escaped, page, words
 from ophtimus_edge.history.talk import Reply, Talk
@@ -76,8 +76,8 @@ def _talk(talk: Talk, say: Sentences) -> Iterator[str]:
 
 def _answer(item: Shown, reply: Reply, say: Sentences) -> Iterator[str]:
     yield f"<h4>{escaped(answer_title(item, say))}</h4>"
-    if is_demonstration(reply.provenance):
-        yield f"<p class=warning>{escaped(say('demonstration'))}</p>"
+    for warning in warnings(reply, say):
+        yield f"<p class=warning>{escaped(warning)}</p>"
     if reply.notices:
         yield f"<div class=notices><p>{escaped(say('notice'))}:</p>"
         yield words("\n".join(reply.notices), "notice")

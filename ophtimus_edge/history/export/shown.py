@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ophtimus_edge import __version__, specialties
+from ophtimus_edge.history.demonstration import is_demonstration
 from ophtimus_edge.history.talk import Flag, Question, Reply, Talk
 from ophtimus_edge.history.texts import Sentences
+from ophtimus_edge.models import withdrawals
 
 
 class Opening(NamedTuple):
@@ -95,6 +97,14 @@ def origin(reply: Reply, say: Sentences) -> list[tuple[str, str]]:
         lines.append((say("label_keep"), say("yes")))
     if reply.flag:
         lines.append((say("label_flagged_at"), moment(reply.flag.at)))
+    return lines
+
+
+def warnings(reply: Reply, say: Sentences) -> list[str]:
+    """What must be known of the model that wrote an answer: that it is a demonstration, or was withdrawn."""
+    lines = [say("demonstration")] if is_demonstration(reply.provenance) else []
+    if taken_back := withdrawals.of(reply.provenance.sha256):
+        lines.append(say("withdrawn", reason=taken_back.why(say.language)))
     return lines
 
 

@@ -9,7 +9,6 @@ import csv
 import io
 from collections.abc import Sequence
 
-from ophtimus_edge.history.demonstration import is_demonstration
 from ophtimus_edge.history.export.shown import (
     Shown,
     dropped_line,
@@ -17,6 +16,7 @@ from ophtimus_edge.history.export.shown import (
     moment,
     role_title,
     shown,
+    warnings,
 )
 from ophtimus_edge.history.talk import Talk
 from ophtimus_edge.history.texts import Sentences
@@ -66,7 +66,6 @@ def _cells(talk: Talk, item: Shown, say: Sentences) -> list[str]:
     if reply is None:
         return [*place, *[""] * (len(_COLUMNS) - len(place) - 1), talk.id]
     how, flag = reply.provenance, reply.flag
-    notices = [say("demonstration")] if is_demonstration(how) else []
     return [
         *place,
         _of(item.version, say),
@@ -85,7 +84,7 @@ def _cells(talk: Talk, item: Shown, say: Sentences) -> list[str]:
         moment(reply.begun_at),
         str(reply.completion_tokens),
         reply.note,
-        _BETWEEN.join([*notices, *reply.notices]),
+        _BETWEEN.join([*warnings(reply, say), *reply.notices]),
         dropped_line(item, say),
         say("not_advice"),
         talk.id,

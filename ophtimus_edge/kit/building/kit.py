@@ -140,10 +140,10 @@ def _assemble(
     watcher.step("reading the whole kit again")
     with _explained():
         verifying.verify(part, key.public, lambda read, of: watcher.progress(read, of, ""))
+    sha256 = hashlib.sha256(data).hexdigest()
+    papers = _write_papers(out, order, key, sha256)  # first: a kit that is there has its sheets
     part.rename(out)
     sync_folder(out.parent)
-    sha256 = hashlib.sha256(data).hexdigest()
-    papers = _write_papers(out, order, key, sha256)
     return Built(out, manifest, sha256, key.public, papers)
 
 

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +12,7 @@ from ophtimus_edge.errors import KitBuildError, KitError
 from ophtimus_edge.kit.keys import fingerprint
 from ophtimus_edge.kit.manifest import Manifest, Withdrawn, version_number
 from ophtimus_edge.kit.verifying import read_signed
+from ophtimus_edge.kit.withdrawn import carried_on
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LONGEST_REASON = 1000
@@ -38,14 +39,20 @@ def read_withdrawn(words: Iterable[str], files: Iterable[Path], previous: Manife
     Raises:
         KitBuildError: a hash or a file cannot be read, or a reason is missing.
     """
-    found = {one.sha256: one for one in (previous.withdrawn if previous else [])}
+    # With its size, a file that lies somewhere by itself is hashed only where it could be the one.
+    sizes = {
+        file.sha256: file.size_bytes
+        for model in (previous.models if previous else [])
+        for file in model.files
+    }
+    found: dict[str, Withdrawn] = {}
     for path in files:
         for entry in _read(path).withdrawn:
-            found[entry.sha256] = _entry(str(path), entry.sha256, entry.en, entry.ko)
+            found[entry.sha256] = _entry(str(path), entry.sha256, entry.en, entry.ko, sizes)
     for word in words:
         sha256, _, reason = word.partition("=")
-        found[sha256] = _entry("--withdraw", sha256, reason, "")
-    return [found[sha256] for sha256 in sorted(found)]
+        found[sha256] = _entry("--withdraw", sha256, reason, "", sizes)
+    return carried_on(previous.withdrawn if previous else (), found.values())
 
 
 def read_previous(folder: Path, name: str, version: str, trusted: Collection[bytes]) -> Manifest:
@@ -81,7 +88,7 @@ def read_previous(folder: Path, name: str, version: str, trusted: Collection[byt
     return manifest
 
 
-def _entry(origin: str, sha256: str, english: str, korean: str) -> Withdrawn:
+def _entry(origin: str, sha256: str, english: str, korean: str, sizes: Mapping[str, int]) -> Withdrawn:
     if not _SHA256.fullmatch(sha256):
         raise KitBuildError(
             f"{origin} names no model file by its SHA-256: {sha256[:70]!r}.",
@@ -97,7 +104,7 @@ def _entry(origin: str, sha256: str, english: str, korean: str) -> Withdrawn:
             f"{origin} gives no reason of up to {_LONGEST_REASON} letters for {sha256[:16]}….",
             "Say in a sentence why the model must not be used: the clinic reads it.",
         )
-    return Withdrawn(sha256=sha256, reason=reason)
+    return Withdrawn(sha256=sha256, reason=reason, size_bytes=sizes.get(sha256, 0))
 
 
 def _read(path: Path) -> _File:

@@ -33,10 +33,13 @@ def roll_back(root: Path, company: Company) -> RolledBack:
     Raises:
         KitInstallError: there is none, it does not work any more, or it cannot be switched to; what ran runs.
     """
+    nothing = KitInstallError(f"nothing is installed in {root}.", "Install a kit: sh install.sh")
+    if read_state(root) is None:
+        raise nothing  # before a folder is made to be held
     with held(root):
         state = settled(root, read_state(root))
         if state is None or not state.current:
-            raise KitInstallError(f"nothing is installed in {root}.", "Install a kit: sh install.sh")
+            raise nothing
         if not state.previous:
             raise KitInstallError(
                 f"there is no version before {state.current} here to go back to.",

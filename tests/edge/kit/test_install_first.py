@@ -59,7 +59,7 @@ def telling_kit(kit: Kit) -> Path:
 def start(kit: Path, *words: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         ["sh", str(kit / "install.sh"), *words],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=120,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
 
 

@@ -117,7 +117,8 @@ def test_a_rollback_that_was_broken_off_is_done_again_without_loss(
     changed(history)
     newer = tree(home)
     home.rename(home.with_name("history-of-1.1.0"))
-    assert roll_back(root, Witness()).histories_put_back
+    done = roll_back(root, Witness())
+    assert (done.histories_put_back, done.set_aside) == (True, home.with_name("history-of-1.1.0"))
     assert tree(home) == before
     assert tree(home.with_name("history-of-1.1.0")) == newer
 

@@ -30,7 +30,7 @@ def version(signing_key: SigningKey, tmp_path: Path, monkeypatch: pytest.MonkeyP
     kit = make_kit(
         tmp_path / "kit", signing_key, Order("1.2.0", models={"eyes": Model(files)}, default_model="eyes")
     )
-    data = (kit / MANIFEST).read_bytes().replace(b'"default_level":"Q4_K_M"', b'"default_level":"BF16"')
+    data = (kit / MANIFEST).read_bytes().replace(b'"default_level": "Q4_K_M"', b'"default_level": "BF16"')
     folder = tmp_path / "program" / "versions" / "1.2.0"
     copy_files(wanted_files(read_manifest(data, MANIFEST)), kit, folder, NOTHING_HELD)
     (folder / MANIFEST).write_bytes(data)

@@ -92,7 +92,7 @@ def test_what_is_installed_counts_before_it_runs(tmp_path: Path) -> None:
     assert begun.highest == state_of(first).highest
     after = state.installed(INSTALLED, first.manifest, first.manifest_sha256, b"k" * 32)
     assert (after.public_key, after.current, after.previous) == (b"k" * 32, "1.9.0", "1.10.0")
-    assert INSTALLED.highest["eye-clinic"].version == "1.10.0"  # a frozen one is not changed
+    assert INSTALLED.highest["eye-clinic"].version == "1.10.0"  # it is not changed itself
 
 
 def test_a_program_of_a_kit_knows_where_it_is_installed(

@@ -104,6 +104,14 @@ def test_a_whole_kit_is_unverified_until_a_key_is_pinned(
     assert (record["result"], record["signature"], record["may_follow"]) == ("whole", "verified", True)
 
 
+def test_in_a_terminal_a_bar_shows_how_far_it_is_and_leaves_the_result_alone(kit: Path) -> None:
+    code, output, shown = in_terminal("kit", "verify", str(kit), typed=[])
+    assert code == 0, shown
+    assert "reading eye-clinic 1.2.0" in shown
+    assert output.startswith("eye-clinic 1.2.0: whole.")
+    assert "\x1b" not in output
+
+
 def test_a_changed_kit_names_every_fault_and_ends_with_1(ophtimus: Command, kit: Path) -> None:
     (kit / "extra\x1b[31m").write_bytes(b"")
     (kit / "install.sh").unlink()

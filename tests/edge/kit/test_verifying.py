@@ -41,7 +41,7 @@ def faults_of(kit: Path) -> dict[str, str]:
     return dict(caught.value.faults)
 
 
-@pytest.mark.parametrize("pinned", [None, KEY.public])
+@pytest.mark.parametrize("pinned", [None, KEY.public], ids=["unpinned", "pinned"])
 def test_a_whole_kit_is_accepted(kit: Path, pinned: bytes | None) -> None:
     told = list[tuple[int, int]]()
     verified = verifying.verify(kit, pinned, lambda done, total: told.append((done, total)))
@@ -216,6 +216,19 @@ def test_a_manifest_that_leads_outside_is_refused_although_it_is_signed(kit: Pat
             verifying.verify(kit, KEY.public)
     write_signed(kit, encode(sound), KEY)
     verifying.verify(kit, KEY.public)
+
+
+@pytest.mark.parametrize(
+    "more", ["INSTALL.sh", "Manifest.json", "Models/other.gguf", "models/TINY/x", "install.sh/x", "LICENCES"]
+)
+def test_a_manifest_of_names_that_are_one_on_some_system_is_refused(
+    tmp_path: Path, kit: Path, more: str
+) -> None:
+    files = SMALL | {"models/other.gguf": b"x"}
+    verifying.verify(make_kit(tmp_path / "sound", KEY, files), KEY.public)
+    write_signed(kit, encode(manifest_of(files | {more: b"x"})), KEY)
+    with pytest.raises(KitError, match="lists one file twice"):
+        verifying.verify(kit, KEY.public)
 
 
 def test_a_manifest_whose_pieces_are_not_of_its_file_is_refused(

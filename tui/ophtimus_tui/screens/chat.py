@@ -260,6 +260,8 @@ class ChatScreen(TalkCommands):
 
     def _show_state(self, state: str) -> None:
         warning = self._texts("chat.demonstration") if self.model.demonstration else ""
+        if reason := self.serving.withdrawn.get(self._texts.language):
+            warning = self._texts("chat.withdrawn_model", reason=reason)
         role = role_named(self.serving.role).title[self._texts.language]
         self._top.show(f"{self.model.name} · {self.model.level}", state, role, warning)
 

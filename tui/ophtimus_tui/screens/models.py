@@ -23,7 +23,7 @@ from ophtimus_tui import predictions
 from ophtimus_tui.error_texts import said
 from ophtimus_tui.keys import MODELS
 from ophtimus_tui.model_facts import facts
-from ophtimus_tui.model_rows import Judged, Row, damaged, line, reason, rows_of, short
+from ophtimus_tui.model_rows import Judged, Row, damaged, line, reason, rows_of, short, withdrawn
 from ophtimus_tui.predictions import Predictions
 from ophtimus_tui.screens.add_model import AddModelScreen, said_of_added
 from ophtimus_tui.screens.confirm import ConfirmScreen
@@ -226,6 +226,8 @@ class ModelsScreen(Screen[ChosenModel | None]):
             self._say(lambda: texts("models.unfinished_why", size=size(left.size_bytes)))
         elif row.level is None:
             self._say(lambda: texts("models.not_usable"), error=True)
+        elif withdrawn(row):
+            self._say(lambda: reason(texts, row, self._judged), error=True)
         elif damaged(row):
             self._say(
                 lambda: reason(texts, row, self._judged) + "\n" + texts("models.not_usable"), error=True

@@ -13,6 +13,7 @@ from textual.message import Message
 from textual.widgets import Static
 
 from ophtimus_edge.history.talk import Question, Reply, Talk
+from ophtimus_edge.models import withdrawals
 from ophtimus_edge.safety import emergencies
 from ophtimus_edge.safety.figures import figures
 from ophtimus_edge.text import sanitize
@@ -256,6 +257,8 @@ class Exchange(Vertical, can_focus=True):
             self._figures.update(texts("chat.figures", figures=" · ".join(found)) if found else "")
         self._figures.set_class(found == [], "hidden")
         notices = [texts.anew(line) for line in reply.notices] if reply else []
+        if reply and (taken_back := withdrawals.of(reply.provenance.sha256)):
+            notices.insert(0, texts("chat.withdrawn_answer", reason=taken_back.why(texts.language)))
         self._notice.update("\n".join(notices))
         self._notice.set_class(not notices, "hidden")
         if self.state is not None:
