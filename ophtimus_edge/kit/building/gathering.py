@@ -25,7 +25,9 @@ from ophtimus_edge.kit.building.wheels import LLAMA, PROGRAM, Shelf, collect, re
 from ophtimus_edge.kit.manifest import Platform, Withdrawn, version_number
 
 ROOTS = (f"{PROGRAM}[tui]",)  # what a clinic runs: the program with its app
-_CUDA = ("nvidia-cublas", "nvidia-cuda-runtime")  # whose libraries llama.cpp asks for on NVIDIA's cards
+# Whose libraries llama.cpp asks for on NVIDIA's cards. They are not in constraints.txt, since torch pins its own.
+_CUDA = {"nvidia-cublas": "13.1.2.11", "nvidia-cuda-runtime": "13.0.96"}
+_CUDA_TOO = {"nvidia-cuda-nvrtc": "13.0.88"}  # which cuBLAS requires
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ def gather(order: KitOrder, trusted: Collection[bytes], watcher: Watcher) -> Gat
         if not path.is_file():
             raise KitBuildError(f"there is no licence text {path} of {package}.", "Check the path.")
     pins = pins_of(order)
+    if order.accelerator:
+        pins = {name: Version(version) for name, version in (_CUDA | _CUDA_TOO).items()} | pins
     given = [read_wheel(path) for path in order.wheels]
     shelf = Shelf(order.cache / "wheels", pins, given, order.offline, watcher)
     _check_llama(order, shelf, targets)
@@ -82,7 +86,8 @@ def gather(order: KitOrder, trusted: Collection[bytes], watcher: Watcher) -> Gat
     program.check_program(wheel, targets)
     shelf.given.append(wheel)
     built = None
-    if "linux-x86_64" in order.platforms and not any(_is_llama_for(one, targets[0]) for one in given):
+    linux = [target for target in targets if target.platform == "linux-x86_64"]
+    if any(not any(_is_llama_for(one, target) for one in given) for target in linux):
         if LLAMA not in pins:
             raise KitBuildError(f"constraints.txt pins no version of {LLAMA}.", f"Pin it: {LLAMA}==VERSION.")
         built = portable_wheel(

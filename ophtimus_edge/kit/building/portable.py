@@ -6,6 +6,7 @@ worker has ggml load the best that runs (``load_backends`` of :mod:`ophtimus_edg
 """
 
 import hashlib
+import os
 import re
 import shutil
 import sys
@@ -200,6 +201,19 @@ def _check_tools(accelerator: Accelerator) -> None:
             "nvcc is not here, which builds llama.cpp for NVIDIA's cards.",
             "Install the CUDA toolkit 13 and put its bin folder into PATH (docs/gpu.md), or leave --accelerator out.",
         )
+    if accelerator == "cuda" and not _has_cublas():
+        raise KitBuildError(
+            "the headers of NVIDIA's cuBLAS are not beside nvcc.",
+            "Install them, or name a folder that has them in CUDAToolkit_ROOT; docs/gpu.md says how.",
+        )
+
+
+def _has_cublas() -> bool:
+    named = os.environ.get("CUDAToolkit_ROOT")  # noqa: SIM112 - CMake has it so
+    nvcc = shutil.which("nvcc")
+    roots = [Path(named)] if named else [Path(nvcc).resolve().parent.parent] if nvcc else []
+    places = ("include", "targets/x86_64-linux/include")
+    return any((root / place / "cublas_v2.h").is_file() for root in roots for place in places)
 
 
 def _waiting(accelerator: Accelerator) -> str:

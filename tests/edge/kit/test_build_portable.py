@@ -121,7 +121,8 @@ def test_the_cache_is_asked_first_and_its_wheel_is_proven_once(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("tools", "accelerator", "missing"),
     [((), "", "there is no C++ compiler"), (("g++",), "", "objdump is not here"),
-     (("g++", "objdump"), "cuda", "nvcc is not here")],
+     (("g++", "objdump"), "cuda", "nvcc is not here"),
+     (("g++", "objdump", "nvcc"), "cuda", "the headers of NVIDIA's cuBLAS are not beside nvcc")],
 )  # fmt: skip
 def test_what_is_missing_to_build_it_is_said(
     tmp_path: Path,
@@ -135,6 +136,7 @@ def test_what_is_missing_to_build_it_is_said(
     for tool in tools:
         (path / tool).touch(0o755)
     monkeypatch.setenv("PATH", str(path))
+    monkeypatch.delenv("CUDAToolkit_ROOT", raising=False)
     with pytest.raises(KitBuildError) as error:
         portable.portable_wheel(tmp_path / "cache", VERSION, accelerator, False, Silent())
     assert missing in error.value.message
