@@ -11,12 +11,13 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from kits import listed, write_files, write_signed
 
 import ophtimus_edge
 from ophtimus_edge.kit.installing import launchers
-from ophtimus_edge.kit.installing.install import Step
+from ophtimus_edge.kit.installing.install import Installed, Step
 from ophtimus_edge.kit.installing.running import Running
 from ophtimus_edge.kit.keys import SigningKey
 from ophtimus_edge.kit.manifest import KitModel, KitModelFile, KitPlatform, Manifest, Withdrawn
@@ -239,6 +240,12 @@ class Witness:
         self.seen.append(programs)
         self.patience -= 1
         return self.patience >= 0
+
+
+class Take(Protocol):
+    """Installs a kit."""
+
+    def __call__(self, folder: Path, root: Path, watcher: Witness, *, replace: bool = False) -> Installed: ...
 
 
 def said(root: Path, *words: str) -> str:

@@ -31,7 +31,6 @@ def programs(root: Path) -> list[Running]:
 
     tops = {os.path.normcase(path / VERSIONS) + os.sep for path in (root, root.resolve())}
     own = {os.getpid(), *(process.pid for process in psutil.Process().parents())}
-    own |= {process.pid for process in psutil.Process().children(recursive=True)}
     found = []
     for process in psutil.process_iter(["pid", "ppid", "cmdline", "username"]):
         words = process.info["cmdline"] or []

@@ -5,11 +5,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from installing import Kit, Order, Witness, said
+from installing import Kit, Order, Take, Witness, said
 
 from ophtimus_edge import locations
 from ophtimus_edge.kit.installing import launchers, versions
-from ophtimus_edge.kit.installing.install import install
 
 ODD = "a b'c\"$HOME`%f\\눈"
 
@@ -25,9 +24,9 @@ def odd_root(root: Path, tmp_path: Path) -> Path:
     return place
 
 
-def test_the_launcher_starts_what_runs_at_that_moment(odd_root: Path, kit: Kit) -> None:
+def test_the_launcher_starts_what_runs_at_that_moment(odd_root: Path, kit: Kit, take: Take) -> None:
     assert said(odd_root, "ask", "a 'question'") == "1.0.0 ask a 'question'"
-    install(kit(Order("1.1.0")), odd_root, Witness())
+    take(kit(Order("1.1.0")), odd_root, Witness())
     assert said(odd_root) == "1.1.0"
     name = locations.programs_folder() / "ophtimus"
     assert subprocess.run([str(name)], capture_output=True, text=True, check=True).stdout == "1.1.0\n"

@@ -4,13 +4,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from installing import FAILS, Kit, Order, Witness, said, tree
+from installing import FAILS, Kit, Order, Take, Witness, said, tree
 
 from ophtimus_edge import locations
 from ophtimus_edge.errors import KitError, KitInstallError
 from ophtimus_edge.history import profiles
 from ophtimus_edge.kit.installing import launchers, versions
-from ophtimus_edge.kit.installing.install import install
 from ophtimus_edge.kit.installing.rollback import roll_back
 from ophtimus_edge.kit.state import read_state
 
@@ -28,9 +27,11 @@ def changed(history: Path) -> None:
     profiles.create("since then")
 
 
-def test_the_version_before_runs_again_and_the_newer_kit_may_be_installed_again(root: Path, kit: Kit) -> None:
+def test_the_version_before_runs_and_the_newer_kit_may_be_installed_again(
+    root: Path, kit: Kit, take: Take
+) -> None:
     newer = kit(Order("1.1.0"))
-    install(newer, root, Witness())
+    take(newer, root, Witness())
     done = roll_back(root, Witness())
     assert (done.version, done.left, done.histories_put_back) == ("1.0.0", "1.1.0", False)
     assert said(root) == "1.0.0"
@@ -40,21 +41,23 @@ def test_the_version_before_runs_again_and_the_newer_kit_may_be_installed_again(
     with pytest.raises(KitInstallError, match=r"no version before 1\.0\.0"):
         roll_back(root, Witness())
     again = Witness()
-    install(newer, root, again)
+    take(newer, root, again)
     assert again.steps == ["try"]  # it lies there already
     assert said(root) == "1.1.0"
     assert roll_back(root, Witness()).version == "1.0.0"
 
 
-def test_after_a_rollback_an_older_kit_is_refused_still(root: Path, kit: Kit) -> None:
-    install(kit(Order("2.0.0")), root, Witness())
+def test_after_a_rollback_an_older_kit_is_refused_still(root: Path, kit: Kit, take: Take) -> None:
+    take(kit(Order("2.0.0")), root, Witness())
     roll_back(root, Witness())
     with pytest.raises(KitError, match=r"older than 2\.0\.0"):
-        install(kit(Order("1.9.0")), root, Witness())
+        take(kit(Order("1.9.0")), root, Witness())
 
 
-def test_a_version_before_that_does_not_work_any_more_is_not_gone_back_to(root: Path, kit: Kit) -> None:
-    install(kit(Order("1.1.0")), root, Witness())
+def test_a_version_before_that_does_not_work_any_more_is_not_gone_back_to(
+    root: Path, kit: Kit, take: Take
+) -> None:
+    take(kit(Order("1.1.0")), root, Witness())
     (smoke,) = versions.folder_of(root, "1.0.0").rglob("smoke.py")
     shutil.rmtree(smoke.parent / "__pycache__", ignore_errors=True)
     smoke.write_text(FAILS)
@@ -63,9 +66,11 @@ def test_a_version_before_that_does_not_work_any_more_is_not_gone_back_to(root: 
     assert said(root) == "1.1.0"
 
 
-def test_histories_that_the_older_program_reads_are_left_alone(root: Path, kit: Kit, history: Path) -> None:
+def test_histories_that_the_older_program_reads_stay_as_they_are(
+    root: Path, kit: Kit, take: Take, history: Path
+) -> None:
     """A step that only adds: the copy that was made is not needed."""
-    done = install(kit(Order("1.1.0", history_schema=2)), root, Witness())
+    done = take(kit(Order("1.1.0", history_schema=2)), root, Witness())
     assert done.kept is not None
     changed(history)
     before = tree(locations.history_folder())
@@ -74,11 +79,11 @@ def test_histories_that_the_older_program_reads_are_left_alone(root: Path, kit: 
 
 
 def test_histories_that_the_older_program_cannot_read_are_put_back_and_the_newer_ones_kept(
-    root: Path, kit: Kit, history: Path
+    root: Path, kit: Kit, take: Take, history: Path
 ) -> None:
     home = locations.history_folder()
     before = tree(home)
-    install(kit(Order("1.1.0", history_schema=2, history_compatible_from=2)), root, Witness())
+    take(kit(Order("1.1.0", history_schema=2, history_compatible_from=2)), root, Witness())
     changed(history)
     newer = tree(home)
     done = roll_back(root, Witness())
@@ -91,16 +96,16 @@ def test_histories_that_the_older_program_cannot_read_are_put_back_and_the_newer
 
 
 def test_histories_in_which_nothing_was_kept_since_are_left_alone(
-    root: Path, kit: Kit, history: Path
+    root: Path, kit: Kit, take: Take, history: Path
 ) -> None:
-    install(kit(Order("1.1.0", history_schema=2, history_compatible_from=2)), root, Witness())
+    take(kit(Order("1.1.0", history_schema=2, history_compatible_from=2)), root, Witness())
     done = roll_back(root, Witness())
     assert (done.histories_put_back, done.set_aside) == (True, None)
     assert history.is_dir()
 
 
-def test_where_there_was_no_history_before_there_is_none_again(root: Path, kit: Kit) -> None:
-    install(kit(Order("1.1.0", history_schema=2, history_compatible_from=2)), root, Witness())
+def test_where_there_was_no_history_before_there_is_none_again(root: Path, kit: Kit, take: Take) -> None:
+    take(kit(Order("1.1.0", history_schema=2, history_compatible_from=2)), root, Witness())
     profiles.create("since then")
     done = roll_back(root, Witness())
     assert done.set_aside is not None
@@ -108,12 +113,12 @@ def test_where_there_was_no_history_before_there_is_none_again(root: Path, kit: 
 
 
 def test_a_rollback_that_was_broken_off_is_done_again_without_loss(
-    root: Path, kit: Kit, history: Path
+    root: Path, kit: Kit, take: Take, history: Path
 ) -> None:
     """The power fails between the two names: what was there lies beside, and nothing in its place."""
     home = locations.history_folder()
     before = tree(home)
-    install(kit(Order("1.1.0", history_schema=2, history_compatible_from=2)), root, Witness())
+    take(kit(Order("1.1.0", history_schema=2, history_compatible_from=2)), root, Witness())
     changed(history)
     newer = tree(home)
     home.rename(home.with_name("history-of-1.1.0"))
@@ -124,21 +129,21 @@ def test_a_rollback_that_was_broken_off_is_done_again_without_loss(
 
 
 def test_a_copy_of_histories_goes_away_with_the_version_that_it_is_for(
-    root: Path, kit: Kit, history: Path
+    root: Path, kit: Kit, take: Take, history: Path
 ) -> None:
-    first = install(kit(Order("1.1.0", history_schema=2)), root, Witness()).kept
+    first = take(kit(Order("1.1.0", history_schema=2)), root, Witness()).kept
     assert first is not None
     assert first.is_dir()
-    second = install(kit(Order("1.2.0", history_schema=2)), root, Witness()).kept
+    second = take(kit(Order("1.2.0", history_schema=2)), root, Witness()).kept
     assert second is None
     assert not first.exists()
     assert history.is_dir()
 
 
 def test_without_its_copy_a_history_is_never_left_to_a_program_that_cannot_read_it(
-    root: Path, kit: Kit, history: Path
+    root: Path, kit: Kit, take: Take, history: Path
 ) -> None:
-    done = install(kit(Order("1.1.0", history_schema=2, history_compatible_from=2)), root, Witness())
+    done = take(kit(Order("1.1.0", history_schema=2, history_compatible_from=2)), root, Witness())
     assert done.kept is not None
     shutil.rmtree(done.kept)
     with pytest.raises(KitInstallError, match=r"cannot read the histories of version 1\.1\.0"):

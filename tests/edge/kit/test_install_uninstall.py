@@ -4,23 +4,22 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from installing import Kit, Order, Witness
+from installing import Witness
 
 from ophtimus_edge import locations
 from ophtimus_edge.errors import HistoryDamagedError, KitInstallError
-from ophtimus_edge.history import keys, profiles
+from ophtimus_edge.history import keys, profiles, whole
 from ophtimus_edge.kit.installing import launchers
-from ophtimus_edge.kit.installing.install import install
 from ophtimus_edge.kit.installing.uninstalling import uninstall
 from ophtimus_edge.kit.state import read_state
 
 
 @pytest.fixture
-def updated(root: Path, kit: Kit) -> Path:
+def updated(root: Path) -> Path:
     """An installation with a history, a copy of it, and what a person has set and added."""
     profile = profiles.create("Dr. Kim")
     (profile.folder / "history.db").write_bytes(b"asked and answered")
-    install(kit(Order("1.1.0", history_schema=2)), root, Witness())
+    whole.copy_to(root / "kept" / "before-1.0.0")
     locations.models_folder().mkdir(parents=True)
     (locations.models_folder() / "own.gguf").write_bytes(b"added by hand")
     locations.settings_file().write_text('theme = "light"\n')
