@@ -12,6 +12,7 @@ from ophtimus_tui.app import OphtimusApp
 from ophtimus_tui.predictions import Predictions
 
 OLD = "ab" * 32
+NARROW = (98, 40)  # no list of talks stands between the words of a line
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
@@ -20,29 +21,30 @@ async def test_the_open_model_is_named_as_withdrawn_and_answers_nothing_until_an
 ) -> None:
     withdraw(demo_sha256("Q4_K_M"))
     app = OphtimusApp(store.choose(level="Q4_K_M"), language)
-    async with app.run_test(size=(120, 40)) as pilot:
+    async with app.run_test(size=NARROW) as pilot:
         texts = app.texts
         why = texts("chat.withdrawn_model", reason=REASON[language])
         refused = texts("chat.withdrawn_refused", reason=REASON[language]).splitlines()[0]
-        await stands(app, texts("chat.withdrawn"), why, refused)
+        state = f"· {texts('chat.withdrawn').split(' · ')[0]}"  # its rest is wrapped, beside the role
+        await stands(app, state, why, refused)
         await pilot.press("enter")  # the example
         await stands(app, texts("chat.waiting"))
         assert app.chat.exchanges[0].reply is None
         app.chat.open_model(store.choose(level="BF16"))
         await until(lambda: bool(app.chat.exchanges[0].answer))
-        await stands(app, texts("chat.demonstration"), without=[why, texts("chat.withdrawn")])
+        await stands(app, texts("chat.demonstration"), without=[why, state])
 
 
 async def test_the_reason_changes_its_language_under_the_eyes() -> None:
     withdraw(demo_sha256("Q4_K_M"))
     app = OphtimusApp(store.choose(), "en")
-    async with app.run_test(size=(120, 40)) as pilot:
+    async with app.run_test(size=NARROW) as pilot:
         await stands(app, REASON["en"])
         await pilot.press("ctrl+l")
-        await stands(app, REASON["ko"], app.texts("chat.withdrawn"), without=[REASON["en"]])
+        await stands(app, REASON["ko"], "· 회수됨", without=[REASON["en"]])
 
 
-@pytest.mark.parametrize("size", [(100, 40), (60, 20)])
+@pytest.mark.parametrize("size", [NARROW, (60, 20)])
 @pytest.mark.parametrize("language", ["en", "ko"])
 async def test_its_old_answers_say_why_and_those_of_others_do_not(
     language: str, size: tuple[int, int]
