@@ -156,10 +156,15 @@ def default_name(source: str) -> str:
     from ophtimus_convert.hub import is_hub_id
 
     hub = is_hub_id(source)
-    return _checked_name(source.partition("@")[0].rpartition("/")[2] if hub else Path(source).resolve().name)
+    return checked_name(source.partition("@")[0].rpartition("/")[2] if hub else Path(source).resolve().name)
 
 
-def _checked_name(name: str) -> str:
+def checked_name(name: str) -> str:
+    """A model's name.
+
+    Raises:
+        UsageError: that cannot be one.
+    """
     if not _NAME.fullmatch(name):
         raise UsageError(
             f"{name!r} cannot be a model's name.", "Use letters, digits, dots, dashes: --name N."
@@ -188,7 +193,7 @@ def options_of(words: argparse.Namespace, levels: list[str], bars: "Bars") -> "O
             f"there is no folder {source}.", "Name a checkpoint's folder, or a hub id such as owner/name."
         )
     stay_offline()  # whatever is loaded from here on reaches for nothing
-    name = _checked_name(words.name or (source_id or source.resolve().name).rpartition("/")[2])
+    name = checked_name(words.name or (source_id or source.resolve().name).rpartition("/")[2])
     return Options(
         source=source,
         levels=levels,

@@ -81,7 +81,9 @@ def check(options: argparse.Namespace) -> Release:
         OphtimusError: a name, a version, a key or a file does not suit; the subclass says which.
     """
     version_number(options.version)
-    name = options.name or converting.default_name(options.checkpoint)
+    name = (
+        converting.checked_name(options.name) if options.name else converting.default_name(options.checkpoint)
+    )
     kit_name = ordering.checked_name(options.kit_name or name)
     converting.checked_levels(options.level, weighed=bool(options.imatrix or options.calibrate))
     unknown = [level for level in options.kit_level if level not in {*_levels(options), "recommended"}]
@@ -202,10 +204,15 @@ def _hashes(places: Places) -> dict[str, str]:
     return {level.level: level.sha256 for level in read_model_folder(places.model).levels}
 
 
+def _converted_version(places: Places) -> str:
+    """The version of the model that is there already: a later kit may bring the same one."""
+    return read_model_folder(places.model).version if (places.model / "model.json").is_file() else ""
+
+
 def convert_words(options: argparse.Namespace, places: Places) -> list[str]:
     """The command line of ``ophtimus-convert`` for the first step."""
     words = [options.checkpoint, "-o", str(places.model), "--name", places.model.name]
-    words += ["--version", options.model_version or options.version]
+    words += ["--version", options.model_version or _converted_version(places) or options.version]
     for level in options.level:
         words += ["-l", level]
     for gate in options.skip_gate:
