@@ -154,7 +154,9 @@ def test_versions_only_go_up(
     assert not take(kit(Order("1.0.1")), root, Witness()).already
 
 
-@pytest.mark.parametrize(("smoke", "why"), [(FAILS, "gave no answer"), (DIES, "processor is older")])
+@pytest.mark.parametrize(
+    ("smoke", "why"), [(FAILS, "gave no answer"), (DIES, "processor is older")], ids=["fails", "dies"]
+)
 def test_a_version_that_does_not_work_here_is_never_switched_to(
     take: Take, root: Path, kit: Kit, smoke: str, why: str
 ) -> None:
