@@ -43,7 +43,10 @@ def add_parser(verbs: Any) -> None:
 def _add_converting(add: Any) -> None:
     add("--adapter", type=Path, metavar="DIR", help="a LoRA adapter's folder")
     add("--name", default="", metavar="N", help="the model's name (default: the checkpoint's)")
-    add("--model-version", default="", metavar="V", help="the model's version (default: as it was converted before, else the kit's)")  # fmt: skip
+    add(
+        "--model-version", default="", metavar="V",
+        help="the model's version (default: as it was converted before, else the kit's)",
+    )  # fmt: skip
     add("--imatrix", type=Path, metavar="FILE", help="an importance matrix")
     add("--calibrate", type=Path, metavar="TEXT", help="compute one on a text file")
     add("--tokenizer", type=Path, metavar="DIR", help="take the tokenizer from this folder")
