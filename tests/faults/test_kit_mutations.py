@@ -1,7 +1,9 @@
-"""Changed kits: an installed program refuses every single change, and takes the kit itself however it was copied.
+"""Changed kits: an installation refuses every single change, and takes the kit itself however it was copied.
 
-300 changes in `make test`, 10,000 in `make faults`. Nobody but the kit's maker has its key: whoever changes
-something leaves the signature as it is, or signs with a key of their own; what the maker signed earlier, they have.
+300 changes in `make test`, 10,000 in `make faults`, each given to the installer of an installation of the version
+before, with the pinned key; what runs there is then the same to the byte. Nobody but the kit's maker has its key:
+whoever changes something leaves the signature as it is, or signs with a key of their own; what the maker signed
+earlier, they have.
 """
 
 import contextlib
@@ -19,8 +21,11 @@ import msgspec
 import pytest
 from kits import SMALL, make_kit, manifest_of, state_of, write_files, write_signed
 
-from ophtimus_edge.errors import OphtimusError
+from ophtimus_edge.errors import FormatVersionError, KitError
 from ophtimus_edge.kit import keys, signature, state, succeeding, verifying
+from ophtimus_edge.kit.installing import versions
+from ophtimus_edge.kit.installing.install import install
+from ophtimus_edge.kit.installing.running import Running
 from ophtimus_edge.kit.manifest import MANIFEST, SIGNATURE, Manifest
 from ophtimus_edge.models.chunked_copy import CHUNK_BYTES
 from ophtimus_edge.models.formats import encode
@@ -32,7 +37,7 @@ FILES = SMALL | {
     "models/tiny/tiny-Q8_0.gguf.002": b"the rest",
     "START-HERE.ko.txt": "설치하기 전에 읽으십시오.\n".encode(),
 }
-VERSION = "2.1.0"
+INSTALLED, VERSION = "2.0.99", "2.1.0"
 SOUND = manifest_of(FILES, VERSION)
 OWN = {MANIFEST: encode(SOUND), SIGNATURE: signature.sign(encode(SOUND), KEY, [])}
 
@@ -249,7 +254,7 @@ class Change:
         (self.kit / SIGNATURE).write_bytes(self.rng.choice(edits))
 
     def _older(self) -> Manifest:
-        version = f"{self.rng.choice((0, 1, 2))}.0.{self.rng.randrange(100)}"
+        version = f"{self.rng.choice((0, 1, 2))}.0.{self.rng.randrange(99)}"
         return msgspec.structs.replace(SOUND, version=version)
 
     def older(self) -> None:
@@ -261,10 +266,10 @@ class Change:
     def older_signature_alone(self) -> None:
         (self.kit / SIGNATURE).write_bytes(signature.sign(encode(self._older()), KEY, []))
 
-    def another_kit_of_the_same_version(self) -> None:
+    def another_kit_of_the_installed_version(self) -> None:
         more = {f"licences/more-{self.rng.randrange(1000)}": b"more"}
         write_files(self.kit, more)
-        write_signed(self.kit, encode(manifest_of(FILES | more, VERSION)), KEY)
+        write_signed(self.kit, encode(manifest_of(FILES | more, INSTALLED)), KEY)
 
     def a_kit_of_another_name(self) -> None:
         write_signed(self.kit, encode(msgspec.structs.replace(SOUND, name="other-clinic")), KEY)
@@ -287,29 +292,47 @@ def tree(folder: Path) -> Iterator[tuple[str, int, bytes]]:
         yield str(path.relative_to(folder)), state.st_mode, path.read_bytes() if path.is_file() else b""
 
 
+class Nobody:
+    """Nobody is there to say yes to anything."""
+
+    def show(self, step: str, done: int, total: int, what: str) -> None:
+        pass
+
+    def accepts(self, kit: verifying.Signed) -> bool:
+        raise AssertionError("a key is pinned, and nothing is to be asked")
+
+    def closes(self, programs: list[Running]) -> bool:
+        return False
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """An installation that the kit itself was installed in, its key pinned."""
-    kit = verifying.verify(make_kit(tmp_path / "first", KEY, FILES, VERSION), None)
+    """An installation of the version before, its key pinned."""
+    kit = verifying.verify(make_kit(tmp_path / "first", KEY, FILES, INSTALLED), None)
     root = tmp_path / "root"
-    root.mkdir()
+    folder = versions.folder_of(root, INSTALLED)
+    versions.begin(folder, kit)
+    write_files(folder, {"models/tiny/model.json": FILES["models/tiny/model.json"]})
+    versions.finish(folder)
     state.write_state(root, state_of(kit))
+    versions.switch(root, INSTALLED)
+    (root / "lock").touch()
     return root
 
 
-def taken(root: Path, kit: Path) -> bool:
-    """Whether the installed program takes a kit, and remembers it where it does."""
-    there = state.read_state(root)
-    assert there
+def verdict(root: Path, kit: Path) -> str:
+    """What the installer says of a kit: why it is refused, or "" once all of it was found to be sound.
+
+    The wheels of these kits are none, which it finds out when it makes an environment of them.
+    """
     try:
-        new = succeeding.verify_next(kit, there)
-    except OphtimusError:
-        return False
-    state.write_state(root, state.installed(there, new.manifest, new.manifest_sha256, new.signer))
-    return True
+        install(kit, root, Nobody())
+    except (KitError, FormatVersionError) as error:
+        return "" if "is no wheel that can be read" in error.message else error.message
+    return ""
 
 
-def test_every_single_change_is_refused_and_the_kit_itself_is_not(root: Path, tmp_path: Path) -> None:
+def test_every_single_change_is_refused_and_nothing_of_it_is_installed(root: Path, tmp_path: Path) -> None:
     kit, before = tmp_path / "kit", list(tree(root))
     write_files(kit, FILES | OWN)
     whole = list(tree(kit))
@@ -319,18 +342,25 @@ def test_every_single_change_is_refused_and_the_kit_itself_is_not(root: Path, tm
     for number, name in enumerate(order):
         getattr(Change(kit, rng), name)()
         assert not kit.exists() or list(tree(kit)) != whole, name  # else nothing was tried
-        if taken(root, kit):
+        if verdict(root, kit):
+            refused[name] += 1
+        else:
             passed.append(f"{number} {name}")
-        refused[name] += 1
         assert list(tree(root)) == before, name
         _restore(kit)
         if number % 50 == 0:
-            assert taken(root, kit)
-            assert list(tree(root)) == before  # the same kit again
+            assert sound(root, kit)
     assert not passed
     assert sum(refused.values()) == COUNT
     assert refused.keys() == set(CHANGES)
-    assert taken(root, kit)
+    assert verdict(root, kit) == ""
+
+
+def sound(root: Path, kit: Path) -> bool:
+    """Whether the installation would take a kit."""
+    there = state.read_state(root)
+    assert there
+    return succeeding.verify_next(kit, there).pinned
 
 
 def _restore(kit: Path) -> None:
@@ -353,8 +383,8 @@ def test_the_kit_however_it_was_copied_and_the_next_one_are_taken(root: Path, tm
             elif path.stat().st_nlink == 1:
                 path.chmod(rng.choice((0o400, 0o644, 0o755, 0o777)))
                 os.utime(path, (rng.randrange(1 << 31), rng.randrange(1 << 31)))
-        assert taken(root, copied)
+        assert sound(root, copied)
         shutil.rmtree(copied)
     for version in ("2.1.1", "2.2.0", "10.0.0"):
-        assert taken(root, make_kit(tmp_path / version, KEY, FILES | {"more": version.encode()}, version))
-    assert not taken(root, kit)  # it is older now
+        files = FILES | {"more": version.encode()}
+        assert sound(root, make_kit(tmp_path / version, KEY, files, version))
