@@ -17,7 +17,7 @@ from ophtimus_edge.kit.installing import versions as layout
 from ophtimus_edge.kit.installing.first import UNPACKED
 from ophtimus_edge.kit.installing.following import settled, switched
 from ophtimus_edge.kit.installing.running import Running
-from ophtimus_edge.kit.manifest import KitPlatform
+from ophtimus_edge.kit.manifest import MANIFEST, KitPlatform
 from ophtimus_edge.kit.state import KitState, installed, read_state, write_state
 from ophtimus_edge.kit.succeeding import check_follows
 from ophtimus_edge.kit.verifying import Signed, Verified, read_signed, verify_files
@@ -211,7 +211,7 @@ def _telling(company: Company, step: Step) -> Callable[[int, int, str], None]:
 def _is_this(folder: Path, kit: Signed) -> bool:
     """Whether a folder is a whole version of exactly this kit."""
     with contextlib.suppress(OSError):
-        return layout.is_whole(folder) and (folder / layout.MANIFEST).read_bytes() == kit.manifest_bytes
+        return layout.is_whole(folder) and (folder / MANIFEST).read_bytes() == kit.manifest_bytes
     return False
 
 
