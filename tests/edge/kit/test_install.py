@@ -215,7 +215,7 @@ def test_a_program_that_runs_is_asked_to_close(root: Path, kit: Kit, take: Take)
             install(folder, root, Witness())
         assert not versions.folder_of(root, "1.1.0").exists()
         patient = Witness(patience=2)
-        close, patient.closes = patient.closes, lambda programs: _closed(process, close(programs))  # type: ignore[method-assign]
+        close, patient.closes = patient.closes, lambda programs: _closed(process, close(programs))
         take(folder, root, patient)
     assert [one.what for one in patient.seen[0]] == ["ophtimus wait"]
     assert said(root) == "1.1.0"
@@ -243,12 +243,12 @@ def test_a_second_program_does_not_install_at_the_same_time(root: Path, kit: Kit
     folder, watcher = kit(Order("1.1.0")), Witness()
 
     def meanwhile(*_: object) -> None:
-        watcher.show = lambda *_: None  # type: ignore[method-assign]
+        watcher.show = lambda *_: None
         with pytest.raises(KitInstallError, match="another program installs"):
             install(folder, root, Witness())
         watcher.steps.append("try")
 
-    watcher.show = meanwhile  # type: ignore[method-assign]
+    watcher.show = meanwhile
     install(folder, root, watcher)
     assert watcher.steps == ["try"]
     assert said(root) == "1.1.0"
