@@ -51,7 +51,8 @@ def test_a_copy_that_is_killed_is_right_in_the_end_and_at_most_one_chunk_is_read
     tmp_path: Path,
 ) -> None:
     drawn = random.Random(5)
-    data = drawn.randbytes(CHUNKS * CHUNK_BYTES - 12345)
+    # A gibibyte: more than one call gives.
+    data = b"".join(drawn.randbytes(CHUNK_BYTES) for _ in range(CHUNKS))[:-12345]
     kit, entry, digest = tmp_path / "kit", tmp_path / "entry.json", hashlib.sha256(data).hexdigest()
     write_files(kit, {"models/a": data})
     import msgspec
@@ -179,14 +180,21 @@ def test_a_rollback_that_is_killed_leaves_the_old_version_or_the_new_one(
 
 
 def test_a_first_installation_that_is_killed_is_done_by_the_next(
-    stick: tuple[Path, Path], tmp_path: Path
+    stick: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = tmp_path / "program"
     words = ["kit", "install", str(stick[0]), "--yes", "--to", str(root)]
+
+    def at_a_new_home(number: int) -> None:
+        """The menu entry and the name in a terminal are made anew, as on the first day."""
+        monkeypatch.setenv("OPHTIMUS_HOME", str(tmp_path / f"home-{number}"))
+        shutil.rmtree(root, ignore_errors=True)
+
+    at_a_new_home(0)
     whole = tried(words)
     assert whole.code == 0, whole.said
-    for at in moments(whole.changes, max(1, KILLS // 2) if LONG else 1):
-        shutil.rmtree(root)
+    for number, at in enumerate(moments(whole.changes, max(1, KILLS // 2) if LONG else 1), 1):
+        at_a_new_home(number)
         assert killed(words, at).code == -signal.SIGKILL
         assert not versions.current(root) or said(root) == "1.0.0"
         again = tried(words)
