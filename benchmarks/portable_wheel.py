@@ -7,11 +7,15 @@ does, looks up which library was mapped into its memory, and lets the demonstrat
 greedily. All answers of one variant are the same; those of two may differ in their last words, since they sum
 in another order.
 
-    .venv/bin/python benchmarks/portable_wheel.py [--cpu SandyBridge --cpu Haswell] [--below Nehalem]
+    .venv/bin/python benchmarks/portable_wheel.py [--cpu SandyBridge --cpu Haswell] [--below Nehalem] [--kit DIR]
+
+On processors below the floor (`--below`), `ophtimus doctor` and, with a kit, its installer are asked instead; what
+they say of the processor is printed.
 """
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -34,26 +38,37 @@ SCRIPT = """
 import json, re, sys
 from pathlib import Path
 import llama_cpp
+from ophtimus_edge.engine.messages import Turn
 from ophtimus_edge.engine.worker import devices
+from ophtimus_edge.engine.worker.prompt import ChatTemplate
 from ophtimus_edge.models import store
+from ophtimus_edge.specialties import role_named
 
 devices.load_backends()
 maps = Path("/proc/self/maps").read_text()
 variants = sorted(set(re.findall(r"libggml-cpu-(\\w+)\\.so", maps)))
 chosen = store.choose("demo")
 model = llama_cpp.Llama(str(chosen.path), n_ctx=512, n_threads=2, verbose=False)
-prompt = (
-    "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\\n\\n" + sys.argv[1]
-    + "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\\n\\n"
+template = ChatTemplate(
+    model.metadata["tokenizer.chat_template"], "26 Jul 2024", "<|begin_of_text|>", "<|eot_id|>"
 )
-tokens = model.tokenize(prompt.encode(), add_bos=False, special=True)
+turns = [Turn("system", role_named("clinical").system_prompt), Turn("user", sys.argv[1])]
+tokens = template.render(
+    turns, lambda text, special: model.tokenize(text.encode(), add_bos=False, special=special)
+)
 answer = model.create_completion(tokens, max_tokens=24, temperature=0.0)["choices"][0]["text"]
 print(json.dumps({"variants": variants, "device": devices.name_of(0), "answer": answer}))
 """
-BELOW = """
-import json, sys
-from ophtimus_edge.models.processor import has_avx
-print(json.dumps({"avx": has_avx()}))
+DOCTOR = """
+import sys
+from ophtimus_edge.cli import main
+sys.exit(main(["doctor"]))
+"""
+INSTALLER = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from ophtimus_edge.kit.installing.first import main
+sys.exit(main([sys.argv[2], "--yes"]))
 """
 
 
@@ -102,6 +117,7 @@ def main() -> None:
     )
     parser.add_argument("--cpu", action="append")
     parser.add_argument("--below", action="append")
+    parser.add_argument("--kit", type=Path, help="whose installer is tried below the floor")
     options = parser.parse_args()
     emulator = shutil.which("qemu-x86_64") or shutil.which("qemu-x86_64-static")
     with tempfile.TemporaryDirectory() as name:
@@ -120,11 +136,23 @@ def main() -> None:
             variants = ", ".join(str(one) for one in found["variants"])  # type: ignore[attr-defined]
             print(f"{place:14} {variants:14} {seconds:6.1f} s  {found['answer']!r}")
         for cpu in (options.below or ["Nehalem", "Westmere"]) if emulator else []:
-            assert emulator
-            command = [emulator, "-cpu", cpu, python]
-            told, _ = run(command, BELOW)
-            found, _ = run(command, SCRIPT)
-            print(f"{cpu:14} below the floor: the program sees {told}; without looking: {found}")
+            below(cpu, [str(emulator), "-cpu", cpu, python], options.kit, Path(name))
+
+
+def below(cpu: str, command: list[str], kit: Path | None, folder: Path) -> None:
+    """What is said on a processor that the program does not run on."""
+    scripts = {"doctor": [DOCTOR]}
+    if kit:
+        wheel = next((kit / "wheels" / "linux-x86_64").glob("ophtimus_edge-*.whl"))
+        scripts["installer"] = [INSTALLER, str(wheel), str(kit)]
+    for what, words in scripts.items():
+        done = subprocess.run(
+            [*command, "-I", "-c", *words], capture_output=True, text=True, check=False,
+            env=os.environ | {"OPHTIMUS_HOME": str(folder / "home")},
+        )  # fmt: skip
+        lines = (done.stdout + done.stderr).splitlines()
+        told = next((line for line in reversed(lines) if "AVX" in line), f"NOTHING: {lines[-1:]}")
+        print(f"{cpu:14} {what}, exit code {done.returncode}: {told}")
 
 
 if __name__ == "__main__":
