@@ -111,7 +111,7 @@ def run(
     words += [f"HOME=/home/{PERSON}", f"USER={PERSON}", "LANG=C.UTF-8", "TERM=xterm", "PATH=/usr/bin:/bin"]
     words += ["/bin/sh", "-c", f"cd; {command}"]
     if trace:
-        words = ["strace", "-f", "-qq", "-e", "trace=%network", "-o", str(trace), *words]
+        words = ["strace", "-f", "--seccomp-bpf", "-qq", "-e", "trace=%network", "-o", str(trace), *words]
     process, terminal = pty.fork()
     if process == 0:
         os.execvp(words[0], words)  # noqa: S606 - the child of the terminal

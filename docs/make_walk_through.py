@@ -4,7 +4,7 @@
 
 In the root of the project. Each block that begins with ``$ `` is run by a shell that finds the programs of this
 environment first, with data and settings of its own (`XDG_…_HOME`), so that nothing of the reader's is touched; only
-the cache is theirs. Its output, both streams together, takes the place of the old one.
+the cache is theirs. What it says on standard output takes the place of the old output.
 ``<!-- first 20, last 30 -->`` before a block keeps so many lines of a long output, with … between them;
 ``<!-- at a terminal, Enter -->`` gives it a terminal, where every question is answered with Enter alone. Where a
 command fails, the page stays as it was.
@@ -28,8 +28,7 @@ _BLOCK = re.compile(
 def run(command: str, environment: dict[str, str]) -> tuple[int, bytes]:
     """Run a command without a terminal; its exit code and what it said."""
     done = subprocess.run(
-        ["sh", "-c", command], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        stdin=subprocess.DEVNULL, check=False,
+        ["sh", "-c", command], env=environment, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, check=False,
     )  # fmt: skip
     return done.returncode, done.stdout
 
@@ -65,7 +64,7 @@ def said(command: str, environment: dict[str, str], terminal: bool) -> str:
     if code:
         sys.exit(f"the page stays as it was: {command!r} ended with {code}")
     lines = [line.rsplit("\r", 1)[-1].rstrip() for line in text.split("\n")]
-    return "\n".join(lines).strip("\n") + "\n"
+    return "\n".join(lines).strip("\n")
 
 
 def block(found: re.Match[str], environment: dict[str, str]) -> str:
