@@ -32,6 +32,7 @@ def run(options: argparse.Namespace) -> None:
     from ophtimus_edge.cli.history.saying import line, result, result_json, say
     from ophtimus_edge.cli.kit.company import Company
     from ophtimus_edge.errors import UsageError
+    from ophtimus_edge.history import profiles
     from ophtimus_edge.kit.installing.uninstalling import uninstall
 
     if options.yes and not (options.keep_history or options.delete_history):
@@ -52,17 +53,18 @@ def run(options: argparse.Namespace) -> None:
                 say("Nothing was removed.")
                 return
         left = uninstall(root, company, delete_history=delete)
+        kept = bool(profiles.list_profiles())
     if options.json:
-        result_json(
-            {"folder": str(root), "history": "deleted" if delete else "kept", "left": [*map(str, left)]}
-        )
+        fate = "deleted" if delete else "kept" if kept else "none"
+        result_json({"folder": str(root), "history": fate, "left": [*map(str, left)]})
         return
     result(f"Removed from {line(str(root))}.")
-    result(
-        "Past conversations are deleted."
-        if delete
-        else f"Past conversations are kept in {line(str(locations.history_folder()))}."
-    )
+    if delete:
+        result("Past conversations are deleted.")
+    elif kept:
+        result(f"Past conversations are kept in {line(str(locations.history_folder()))}.")
+    else:
+        result("There were no past conversations.")
     if left:
         result(
             f"Left there, since the installer did not put it there: {', '.join(line(one.name) for one in left)}"

@@ -80,6 +80,18 @@ def test_there_is_nothing_to_update_or_go_back_to_where_nothing_is_installed(
     assert "nothing is installed" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_whether_conversations_are_left_is_said_as_it_is(
+    root: Path, capsys: pytest.CaptureFixture[str], kept: bool
+) -> None:
+    if kept:
+        profiles.create("Dr. Kim")
+    assert main(["kit", "uninstall", "--keep-history", "--yes", "--to", str(root)]) == 0
+    told_ = capsys.readouterr().out
+    assert ("Past conversations are kept in" in told_) is kept
+    assert ("There were no past conversations." in told_) is not kept
+
+
 def test_a_program_in_use_is_named_with_what_to_do(
     root: Path, kit: Kit, capsys: pytest.CaptureFixture[str]
 ) -> None:
