@@ -4,6 +4,7 @@
 stopped by a signal that one process alone gets, then gone on with. FOLDER/result.json has what came of it.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -126,9 +127,20 @@ def run(work: Path, kind: str, strategy: str, stopped: bool = False) -> Result:
     )  # fmt: skip
     trainer.train()
     losses = [line["loss"] for line in trainer.state.log_history if "loss" in line]
-    weights = {name: whole(one).flatten().tolist() for name, one in trainer._trained()}
+    trained = list(trainer._trained())
+    with gathered([one for _, one in trained], strategy):
+        weights = {name: whole(one).flatten().tolist() for name, one in trained}
     shared_out = all(isinstance(one, DTensor) for _, one in trainer._trained())
     return Result(losses, weights, sorted(path.name for path in work.iterdir()), shared_out)
+
+
+def gathered(weights: list[Any], strategy: str) -> contextlib.AbstractContextManager[Any]:
+    """With ZeRO-3 a process holds none of its weights but while they are gathered."""
+    if strategy != "zero3" or processes() == 1:
+        return contextlib.nullcontext()
+    import deepspeed
+
+    return deepspeed.zero.GatheredParameters(weights)
 
 
 def tried(folder: Path, strategy: str, kind: str) -> dict[str, Any]:

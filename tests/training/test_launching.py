@@ -1,10 +1,7 @@
 """Several processes learn what one would, and each strategy's settings are what its library takes."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import shared_training
-from conftest import ROOT
+from torchrun import torchrun
 from transformers import TrainingArguments
 
 from ophtimus_edge.errors import MissingExtraError, OphtimusError, RecipeError
@@ -29,30 +26,6 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, shared_training
     """What one process learns."""
     folder = tmp_path_factory.mktemp("alone")
     return {kind: shared_training.run(folder / kind, kind, "ddp") for kind in KINDS}
-
-
-def torchrun(*words: str, folder: Path, processes: int = 2) -> "subprocess.CompletedProcess[str]":
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node",
-        str(processes),
-    ]
-    return subprocess.run(
-        [*command, *words],
-        cwd=folder,
-        env={
-            **os.environ,
-            "OMP_NUM_THREADS": "1",
-            "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), *sys.path]),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
 
 
 def test_two_processes_learn_what_one_does(alone: dict[str, shared_training.Result], tmp_path: Path) -> None:
