@@ -4,22 +4,23 @@ Only what a verb needs is imported, and only when it runs, so that ``ophtimus --
 """
 
 import argparse
+import importlib
 import sys
+from typing import Any
 
 from ophtimus_edge import __version__
 
-# Verbs of this package; to look for those of others takes some hundredths of a second.
-_OWN = frozenset({"ask", "batch", "compare", "models", "doctor", "history", "kit"})
+# In the order of the help page. To look for those of other packages takes some hundredths of a second.
+_OWN = ("ask", "batch", "compare", "models", "doctor", "history", "kit")
 
 
-def parser(others: bool = True) -> argparse.ArgumentParser:
+def parser(verb: str = "", *, others: bool = True) -> argparse.ArgumentParser:
     """The command line of ``ophtimus``.
 
     Args:
+        verb: of this package: that one alone.
         others: with the verbs that other packages bring.
     """
-    from ophtimus_edge.cli import ask, batch, compare, doctor, history, kit, models
-
     top = argparse.ArgumentParser(
         prog="ophtimus",
         description="Ask an ophthalmology language model, offline. Without a verb: the terminal app; "
@@ -31,13 +32,8 @@ def parser(others: bool = True) -> argparse.ArgumentParser:
         "--plain", action="store_true", help="no app: a conversation in plain lines, for screen readers"
     )
     verbs = top.add_subparsers(dest="verb", metavar="VERB")
-    ask.add_parser(verbs)
-    batch.add_parser(verbs)
-    compare.add_parser(verbs)
-    models.add_parser(verbs)
-    doctor.add_parser(verbs)
-    history.add_parser(verbs)
-    kit.add_parser(verbs)
+    for name in (verb,) if verb else _OWN:
+        _verb(name).add_parser(verbs)
     if others:
         from ophtimus_edge.cli.extensions import add_verbs
 
@@ -48,26 +44,14 @@ def parser(others: bool = True) -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run ``ophtimus``; returns the exit code."""
     words = sys.argv[1:] if arguments is None else arguments
-    options = parser(others=bool(words) and words[0] not in _OWN).parse_args(words)
+    own = words[0] if words and words[0] in _OWN else ""
+    options = parser(own, others=bool(words) and not own).parse_args(words)
 
-    from ophtimus_edge.cli import ask, batch, compare, doctor, history, kit, models
     from ophtimus_edge.cli.failures import reported
 
     with reported("ophtimus") as ending:
-        if options.verb == "ask":
-            ask.run(options)
-        elif options.verb == "batch":
-            batch.run(options)
-        elif options.verb == "compare":
-            compare.run(options)
-        elif options.verb == "models":
-            models.run(options)
-        elif options.verb == "doctor":
-            doctor.run(options)
-        elif options.verb == "history":
-            history.run(options)
-        elif options.verb == "kit":
-            kit.run(options)
+        if options.verb in _OWN:
+            _verb(options.verb).run(options)
         elif options.verb is not None:
             options.run(options)
         elif options.plain:
@@ -77,6 +61,11 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             _without_verb()
     return ending.exit_code
+
+
+def _verb(name: str) -> Any:
+    """The module of a verb of this package: ``add_parser(verbs)`` and ``run(options)``."""
+    return importlib.import_module(f"ophtimus_edge.cli.{name}")
 
 
 def _without_verb() -> None:
@@ -90,4 +79,4 @@ def _without_verb() -> None:
     else:
         from ophtimus_edge.cli import ask
 
-        ask.run(parser(others=False).parse_args(["ask"]), example=True)
+        ask.run(parser("ask", others=False).parse_args(["ask"]), example=True)

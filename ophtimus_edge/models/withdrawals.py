@@ -5,17 +5,21 @@ A kit's manifest withdraws a file by its hash and says why. What the installed k
 whoever added it. A file is refused before it is loaded, and what it has answered before carries the reason.
 """
 
+from __future__ import annotations
+
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
 from ophtimus_edge import locations
 from ophtimus_edge.errors import InvalidModelError, OphtimusError, WithdrawnModelError
-from ophtimus_edge.models.hashes import known_sha256_of
-from ophtimus_edge.models.store import ChosenModel
 from ophtimus_edge.text import sanitize
+
+# A kit's manifest has withdrawals in it: who reads one waits for no store of models.
+if TYPE_CHECKING:
+    from ophtimus_edge.models.store import ChosenModel
 
 STATE = "state.json"
 _MANIFEST = "manifest.json"
@@ -99,6 +103,8 @@ def refuse(model: ChosenModel) -> None:
             return  # whoever loads it says so
         if not any(entry.size_bytes in (0, size) for entry in known.values()):
             return
+        from ophtimus_edge.models.hashes import known_sha256_of
+
         sha256 = known_sha256_of(model.path)
     if entry := known.get(sha256):
         raise WithdrawnModelError(
