@@ -16,8 +16,10 @@ from pathlib import Path
 
 import pytest
 from conftest import BIN
+from installing import EYES, Model, Order, make_kit
 
 from ophtimus_edge import settings
+from ophtimus_edge.kit import keys
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="namespaces and strace are Linux's")
 
@@ -143,3 +145,16 @@ def test_the_app_opens_no_internet_socket(tmp_path: Path) -> None:
     calls = trace.read_text(errors="replace")
     assert not [call for call in calls.splitlines() if INTERNET.search(call)]
     assert "AF_UNIX" in calls
+
+
+@traced
+def test_no_installation_opens_an_internet_socket(tmp_path: Path) -> None:
+    can_trace(tmp_path)
+    kit, trace = tmp_path / "kit", tmp_path / "trace"
+    make_kit(kit, keys.generate_key(), Order(models={"eyes": Model(EYES)}))
+    install = [OPHTIMUS, "kit", "install", str(kit), "--yes", "--to", str(tmp_path / "program")]
+    result = started(["strace", "-f", "-o", str(trace), "-e", "trace=%network,execve", *install])
+    assert result.returncode == 0, result.stderr
+    calls = trace.read_text(errors="replace")
+    assert not [call for call in calls.splitlines() if INTERNET.search(call)]
+    assert '"--no-index"' in calls  # pip was seen, too

@@ -29,8 +29,10 @@ _READY = "ready"  # in the environment: of which requirements it was made
 _TEMPORARY = "tmp"  # what pip unpacks goes away with the environment, however it ends
 # pip is run from the wheel that Python carries of it, as ensurepip does, and is not installed: nobody needs it later.
 # It ends with the installer (PR_SET_PDEATHSIG): no orphan writes into the environment that the next run makes.
+# A library in it opens a socket of IPv6 on being imported, to see whether there is any: it is told of none.
 _PIP = """
-import ctypes, ensurepip, pathlib, runpy, sys, sysconfig
+import ctypes, ensurepip, pathlib, runpy, socket, sys, sysconfig
+socket.has_ipv6 = False
 if sys.platform == "linux":
     ctypes.CDLL(None).prctl(1, 9)
 places = [sysconfig.get_config_var("WHEEL_PKG_DIR"), pathlib.Path(ensurepip.__file__).parent / "_bundled"]
