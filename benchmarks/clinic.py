@@ -214,7 +214,7 @@ def main() -> None:
                 whole_way(log, folder, options, Path(made))
         finally:
             if options.log:
-                options.log.write_text("\n".join(log.parts), encoding="utf-8")
+                options.log.write_text(re.sub(r"\n{3,}", "\n\n", "\n".join(log.parts)), encoding="utf-8")
 
 
 def describe(log: Log, folder: Path, options: argparse.Namespace) -> None:
