@@ -219,7 +219,7 @@ def _serve() -> None:
     import transformers.trainer  # noqa: F401
 
     import ophtimus_training.running.trainer  # noqa: F401
-    from ophtimus_edge.cli.failures import reported
+    from ophtimus_edge.terminal.failures import reported
 
     torch.set_num_threads(1)
     for line in sys.stdin:

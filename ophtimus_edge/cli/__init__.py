@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser(others=bool(words) and words[0] not in _OWN).parse_args(words)
 
     from ophtimus_edge.cli import ask, batch, compare, doctor, history, kit, models
-    from ophtimus_edge.cli.failures import reported
+    from ophtimus_edge.terminal.failures import reported
 
     with reported("ophtimus") as ending:
         if options.verb == "ask":
@@ -81,7 +81,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _without_verb() -> None:
     """The app, or where there is no terminal: questions from standard input."""
-    from ophtimus_edge.cli.standard_input import is_terminal
+    from ophtimus_edge.terminal.standard_input import is_terminal
 
     if is_terminal() and sys.stdout.isatty():
         from ophtimus_edge.cli.app import start_app
