@@ -4,11 +4,8 @@ import argparse
 import contextlib
 import gc
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
-
-import filelock
 
 from ophtimus_convert import cli as converting
 from ophtimus_convert.folder import licence_files
@@ -66,7 +63,9 @@ def release(options: argparse.Namespace) -> None:
         words = convert_words(options, checked.places)
         forecast.tell(options, checked.places, words)
         return
-    with _held(checked.places.out):
+    out = checked.places.out
+    taken = KitBuildError(f"a release is being made in {out} at this moment.", "Wait for its end.")
+    with locations.held(out / ".release.lock", taken):
         try:
             made = _steps(checked)
         except KeyboardInterrupt:
@@ -154,22 +153,6 @@ def _order(options: argparse.Namespace, places: Places, kit_name: str) -> orderi
         constraints=options.constraints,
         offline=options.offline,
     )
-
-
-@contextlib.contextmanager
-def _held(out: Path) -> Iterator[None]:
-    """Keep a second release out of the same folder."""
-    lock = filelock.FileLock(out / ".release.lock")
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        raise KitBuildError(
-            f"a release is being made in {out} at this moment.", "Wait for its end."
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _steps(checked: Release) -> list[str]:
