@@ -100,7 +100,8 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _wanted(options: argparse.Namespace) -> wanted.Wanted:
-    named: dict[str, Any] = {name: getattr(options, name) for name in wanted.Wanted._fields}
-    return wanted.Wanted(
-        **{name: tuple(value) if isinstance(value, list) else value for name, value in named.items()}
-    )
+    given = {name: getattr(options, name) for name in wanted.Wanted._fields}
+    named: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in given.items()
+    }
+    return wanted.Wanted(**named)
