@@ -16,7 +16,7 @@ from ophtimus_tui.screens.chat import Left
 from ophtimus_tui.screens.choose import ChooseScreen
 from ophtimus_tui.screens.confirm import ConfirmScreen
 from ophtimus_tui.screens.form import Field, FormScreen
-from ophtimus_tui.screens.hidden import HiddenScreen
+from ophtimus_tui.screens.hidden import HiddenScreen, hidden_while
 
 if TYPE_CHECKING:
     from ophtimus_edge.history.profiles import Profile
@@ -192,7 +192,8 @@ class People:
                 )
             )
             if delete:
-                await asyncio.to_thread(opened.history.delete, [head.id for head in due])
+                async with hidden_while(self.app, lambda: texts("people.due_deleting", count=len(due))):
+                    await asyncio.to_thread(opened.history.delete, [head.id for head in due])
         except OphtimusError as error:
             self.warn(error)
         self.app.chat.relabel()

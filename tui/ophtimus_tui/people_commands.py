@@ -11,6 +11,7 @@ from ophtimus_tui.new_person import ask_for_person, same, show_recovery_key
 from ophtimus_tui.people import People
 from ophtimus_tui.screens.choose import ChooseScreen
 from ophtimus_tui.screens.form import Field, FormError, FormScreen
+from ophtimus_tui.screens.hidden import hidden_while
 
 if TYPE_CHECKING:
     from ophtimus_edge.history.profiles import Profile
@@ -155,14 +156,15 @@ async def _delete(people: People) -> None:
     )
     if not sure or people.opened is not opened:
         return
-    await people.leave()
-    try:
-        await asyncio.to_thread(profiles.remove, opened.profile)
-    except OphtimusError as error:
-        people.warn(error)
-    else:
-        people.forget(opened.profile)
-        people.app.notify(texts("people.deleted", name=opened.profile.name), markup=False)
+    async with hidden_while(people.app, lambda: texts("people.deleting", name=opened.profile.name)):
+        await people.leave()
+        try:
+            await asyncio.to_thread(profiles.remove, opened.profile)
+        except OphtimusError as error:
+            people.warn(error)
+        else:
+            people.forget(opened.profile)
+            people.app.notify(texts("people.deleted", name=opened.profile.name), markup=False)
     await people.open_first()
 
 
