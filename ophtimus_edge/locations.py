@@ -13,7 +13,7 @@ from pathlib import Path
 
 import platformdirs
 
-from ophtimus_edge.errors import FolderNotWritableError
+from ophtimus_edge.errors import FolderNotWritableError, OphtimusError
 
 HOME_VARIABLE = "OPHTIMUS_HOME"
 
@@ -148,6 +148,31 @@ def staged(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def held(lock: Path, taken: OphtimusError) -> Iterator[None]:
+    """Hold something that one program at a time may work on, by a lock beside or in it; a kill releases it too.
+
+    Args:
+        lock: the file that stands for it, in a folder that is there.
+        taken: raised where another program holds it.
+
+    Raises:
+        OphtimusError: ``taken``.
+        OSError: the lock cannot be written.
+    """
+    import filelock
+
+    file = filelock.FileLock(lock)
+    try:
+        file.acquire(timeout=0)
+    except filelock.Timeout:
+        raise taken from None
+    try:
+        yield
+    finally:
+        file.release()
 
 
 def sync_folder(folder: Path) -> None:

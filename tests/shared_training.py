@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import torch
 from accelerate import DistributedType, PartialState
 from datasets import Dataset
-from peft import LoraConfig, get_peft_model
+from small_llama import small_llama, with_adapter
 from torch.distributed.tensor import DTensor
-from transformers import LlamaConfig, LlamaForCausalLM, TrainerCallback, TrainingArguments
+from transformers import TrainerCallback, TrainingArguments
 from trl.trainer.utils import add_fused_lm_head
 
 from ophtimus_edge.errors import TrainingStoppedError
@@ -57,27 +57,14 @@ class _StopOne(TrainerCallback):  # type: ignore[misc]
 
 
 def model_of(kind: str) -> Any:
-    """A Llama of two layers with drawn weights, always the same."""
-    torch.manual_seed(5)
-    model = LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=64,
-            hidden_size=32,
-            intermediate_size=64,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            num_key_value_heads=1,
-            max_position_embeddings=32,
-            tie_word_embeddings=kind != "full",
-            pad_token_id=0,
-            attn_implementation="sdpa",
-        )
+    """A Llama of two layers, as a run prepares it."""
+    model = small_llama(
+        num_hidden_layers=2, tie_word_embeddings=kind != "full", pad_token_id=0, attn_implementation="sdpa"
     )
     if processes() > 1:
         add_fused_lm_head(model)  # as a run does
     if kind == "lora":
-        adapter = LoraConfig(r=2, target_modules=["q_proj", "up_proj"], task_type="CAUSAL_LM")
-        model = get_peft_model(model, adapter)
+        model = with_adapter(model)
         for name, parameter in model.named_parameters():
             if "lora_B" in name:
                 torch.nn.init.normal_(parameter, std=0.1)

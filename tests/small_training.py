@@ -19,6 +19,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from small_llama import small_llama, with_adapter
+
 
 @dataclass
 class Try:
@@ -59,32 +61,6 @@ class Try:
     @property
     def said(self) -> str:
         return (Path(self.folder) / "stderr").read_text()
-
-
-def model_of(kind: str) -> Any:
-    """A Llama with drawn weights, always the same; with an adapter for ``lora``."""
-    import torch
-    from peft import LoraConfig, get_peft_model
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    torch.manual_seed(5)
-    model = LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=64,
-            hidden_size=32,
-            intermediate_size=64,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            num_key_value_heads=1,
-            max_position_embeddings=32,
-            tie_word_embeddings=True,
-            attention_dropout=0.1,
-        )
-    )
-    if kind != "lora":
-        return model
-    adapter = LoraConfig(r=2, lora_dropout=0.2, target_modules=["q_proj", "up_proj"], task_type="CAUSAL_LM")
-    return get_peft_model(model, adapter)
 
 
 def rows() -> list[dict[str, list[int]]]:
@@ -133,7 +109,9 @@ def train(one: Try) -> None:
         disable_tqdm=True,
         remove_unused_columns=False,
     )
-    model = model_of(one.kind)
+    model = small_llama(tie_word_embeddings=True, attention_dropout=0.1)
+    if one.kind == "lora":
+        model = with_adapter(model, lora_dropout=0.2)
     trainer = Small(
         recipe, Dataset.from_list(made), order, dealt, 0, [], [],
         model=model, args=arguments, data_collator=Collator(0),
@@ -219,7 +197,7 @@ def _serve() -> None:
     import transformers.trainer  # noqa: F401
 
     import ophtimus_training.running.trainer  # noqa: F401
-    from ophtimus_edge.cli.failures import reported
+    from ophtimus_edge.terminal.failures import reported
 
     torch.set_num_threads(1)
     for line in sys.stdin:

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ophtimus_edge.cli.failures import reported
 from ophtimus_edge.errors import ConversionError, MissingExtraError, UsageError
+from ophtimus_edge.terminal.failures import reported
 
 if TYPE_CHECKING:
     from ophtimus_convert.conversion import Options

@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     own = words[0] if words and words[0] in _OWN else ""
     options = parser(own, others=bool(words) and not own).parse_args(words)
 
-    from ophtimus_edge.cli.failures import reported
+    from ophtimus_edge.terminal.failures import reported
 
     with reported("ophtimus") as ending:
         if options.verb in _OWN:
@@ -70,7 +70,7 @@ def _verb(name: str) -> Any:
 
 def _without_verb() -> None:
     """The app, or where there is no terminal: questions from standard input."""
-    from ophtimus_edge.cli.standard_input import is_terminal
+    from ophtimus_edge.terminal.standard_input import is_terminal
 
     if is_terminal() and sys.stdout.isatty():
         from ophtimus_edge.cli.app import start_app

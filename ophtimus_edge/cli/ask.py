@@ -69,12 +69,12 @@ def run(options: argparse.Namespace, example: bool = False) -> None:
 
 async def _run(options: argparse.Namespace, example: bool) -> None:
     from ophtimus_edge import specialties
-    from ophtimus_edge.cli.failures import report
     from ophtimus_edge.cli.printers import JsonPrinter, TextPrinter
     from ophtimus_edge.conversation import Asking, Conversation
     from ophtimus_edge.engine.client import Engine
     from ophtimus_edge.errors import EngineError, OphtimusError, QuestionError
     from ophtimus_edge.models import store
+    from ophtimus_edge.terminal.failures import report
 
     model = store.choose(options.model, options.level)
     asking = Asking(
@@ -140,8 +140,8 @@ async def _one(conversation: Conversation, question: str, asking: Asking, printe
 
 
 async def _questions(given: str | None, example: bool) -> AsyncIterator[str | QuestionError]:
-    from ophtimus_edge.cli import standard_input
     from ophtimus_edge.errors import QuestionError
+    from ophtimus_edge.terminal import standard_input
 
     if given is not None:
         yield given

@@ -5,6 +5,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from ophtimus_edge.terminal.saying import spoken
 from ophtimus_edge.text import sanitize
 
 if TYPE_CHECKING:
@@ -90,12 +91,3 @@ class BatchProgress:
         here = self._done - self._before
         elapsed = time.monotonic() - self._start
         return elapsed / here * (self._total - self._done) if here else 0.0
-
-
-def spoken(seconds: float) -> str:
-    """A time for people: seconds below two minutes, then minutes, then hours."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

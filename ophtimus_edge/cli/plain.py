@@ -13,7 +13,6 @@ from typing import Any
 
 from ophtimus_edge import locations, specialties
 from ophtimus_edge import settings as settings_file
-from ophtimus_edge.cli import standard_input
 from ophtimus_edge.cli.plain_texts import Sentences, command_named, commands
 from ophtimus_edge.cli.spoken import Paced, SpokenLines
 from ophtimus_edge.conversation import Asking, Conversation, Dropped, Exchange, clean_question, completes
@@ -33,6 +32,7 @@ from ophtimus_edge.models.store import ChosenModel
 from ophtimus_edge.safety import emergencies
 from ophtimus_edge.safety.figures import figures
 from ophtimus_edge.settings import Settings
+from ophtimus_edge.terminal import standard_input
 from ophtimus_edge.text import sanitize
 
 AGAIN_TEMPERATURE = 0.7

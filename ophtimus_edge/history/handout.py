@@ -21,6 +21,7 @@ from ophtimus_edge.text import sanitize
 
 MOST_CHARACTERS = 20_000  # of a handout: some 15 pages
 _MOST_LINE = 200
+_JAMO = ("\u1100", "\u11ff")  # of which syllables are composed
 _FILLERS = "\u115f\u1160\u3164\uffa0"  # letters by category, and nothing on paper
 
 Refusal = Literal["flagged", "demonstration", "withdrawn", "writing", "empty"]
@@ -133,6 +134,16 @@ def page(
         "</div>",
     ]
     return paper_page(title, say.language, _STYLE, parts)
+
+
+def language_of(text: str) -> Literal["en", "ko"]:
+    """What a patient reads, by most of the letters; a Korean syllable has two or three.
+
+    So a Korean text may name its terms in English too, and an English one a person in Korean.
+    """
+    letters = [letter for letter in unicodedata.normalize("NFD", text) if letter.isalpha()]
+    korean = sum(_JAMO[0] <= letter <= _JAMO[1] for letter in letters)
+    return "ko" if 2 * korean > len(letters) else "en"
 
 
 def standing_sentences(language: str) -> list[str]:

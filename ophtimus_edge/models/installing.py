@@ -5,10 +5,9 @@ written. A copy that was killed goes on behind its last whole chunk. At the end 
 so that a model is in the store whole or not at all.
 """
 
-import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -149,23 +148,12 @@ def _check_space(incoming: Incoming, part: Path) -> None:
         )
 
 
-@contextlib.contextmanager
-def _held(part: Path) -> Iterator[None]:
+def _held(part: Path) -> AbstractContextManager[None]:
     """Hold the folder of a copy, so that no second program writes into it."""
-    import filelock
-
     part.mkdir(exist_ok=True)
-    lock = filelock.FileLock(part / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        raise FolderNotWritableError(
-            f"{part.name[1:].removesuffix(PART)} is being added by another program.", "Wait for its end."
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+    name = part.name[1:].removesuffix(PART)
+    taken = FolderNotWritableError(f"{name} is being added by another program.", "Wait for its end.")
+    return locations.held(part / ".lock", taken)
 
 
 def _begun_with(part: Path, key: str) -> bool:

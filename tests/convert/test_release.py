@@ -25,7 +25,7 @@ from ophtimus_edge.models.formats import read_model_folder
 COMMAND = """
 import argparse, sys
 from ophtimus_convert import release
-from ophtimus_edge.cli.failures import reported
+from ophtimus_edge.terminal.failures import reported
 top = argparse.ArgumentParser()
 release.add_parser(top.add_subparsers(dest="verb"))
 options = top.parse_args(["release", *sys.argv[1:]])

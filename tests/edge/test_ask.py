@@ -215,7 +215,7 @@ def test_without_the_app_the_command_says_how_to_install_it() -> None:
         "import sys\n"
         "sys.modules['textual'] = None\n"
         "from ophtimus_edge.cli.app import start_app\n"
-        "from ophtimus_edge.cli.failures import reported\n"
+        "from ophtimus_edge.terminal.failures import reported\n"
         "with reported('ophtimus') as ending:\n"
         "    start_app()\n"
         "sys.exit(ending.exit_code)\n"

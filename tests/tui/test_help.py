@@ -59,6 +59,7 @@ async def test_it_says_where_things_are_stored_on_this_computer() -> None:
     async with app.run_test(size=(250, 70)):
         for path in (locations.settings_file(), locations.models_folder(), locations.engine_log()):
             await until(lambda path=path: "".join(str(path).split()) in "".join(shown(app).split()))
+        assert "for themselves is in settings.toml" in shown(app)
 
 
 @pytest.mark.parametrize("how", ["escape", "f1", "#close"])

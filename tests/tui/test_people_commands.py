@@ -1,7 +1,9 @@
 """The commands around a person's history, as they are found in the palette and gone through with the keys."""
 
 import datetime
+import threading
 
+import pytest
 from histories import opened_profile, talk_of
 from people_screens import (
     LOCKED,
@@ -136,6 +138,28 @@ async def test_only_who_can_open_a_history_deletes_it_and_types_its_name() -> No
         await until(lambda: not profile.folder.exists())
         await stands(app, OPEN)  # a new one of the account's name
     assert [one.name for one in profiles.list_profiles()] != ["Kim"]
+
+
+async def test_a_history_that_takes_long_to_delete_says_so_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    profile, go_on, remove = profiles.create("Kim"), threading.Event(), profiles.remove
+
+    def slowly(one: profiles.Profile) -> None:
+        go_on.wait(60)
+        remove(one)
+
+    monkeypatch.setattr(profiles, "remove", slowly)
+    app = app_with()
+    async with app.run_test(size=SIZE) as pilot:
+        await stands(app, OPEN)
+        await command(app, pilot, "delete this person")
+        await stands(app, "Nobody can bring it back")
+        await type_in(pilot, "Kim")
+        await stands(app, "Deleting the history of Kim")
+        assert profile.folder.is_dir()
+        go_on.set()
+        await stands(app, OPEN)
+        assert "Deleting" not in shown(app)
+    assert not profile.folder.exists()
 
 
 async def test_from_now_on_nothing_is_kept_and_then_again() -> None:

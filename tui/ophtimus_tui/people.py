@@ -4,22 +4,21 @@ import asyncio
 import time
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from ophtimus_edge.errors import OphtimusError
 from ophtimus_edge.history import retention
 from ophtimus_edge.history.keeping import Forgetting
 from ophtimus_edge.history.talk import now
 from ophtimus_tui.error_texts import said
+from ophtimus_tui.new_person import NewPerson, ask_for_person, for_the_account, show_recovery_key
 from ophtimus_tui.screens.chat import Left
 from ophtimus_tui.screens.choose import ChooseScreen
 from ophtimus_tui.screens.confirm import ConfirmScreen
-from ophtimus_tui.screens.form import Field, FormError, FormScreen
-from ophtimus_tui.screens.hidden import HiddenScreen
-from ophtimus_tui.screens.recovery import RecoveryScreen
+from ophtimus_tui.screens.form import Field, FormScreen
+from ophtimus_tui.screens.hidden import HiddenScreen, hidden_while
 
 if TYPE_CHECKING:
-    from ophtimus_edge.history.keys import RecoveryKey
     from ophtimus_edge.history.profiles import Profile
     from ophtimus_tui.app import OphtimusApp
     from ophtimus_tui.opening import Opened
@@ -27,14 +26,6 @@ if TYPE_CHECKING:
 
 # ophtimus_tui.opening, and with it the database and the ciphers, is loaded in the threads that need it: the
 # first screen does not wait for it.
-
-
-class NewPerson(NamedTuple):
-    """A profile that was made a moment ago, with what opens it; both empty without a passphrase."""
-
-    profile: "Profile"
-    recovery: "RecoveryKey"
-    passphrase: str
 
 
 class People:
@@ -119,11 +110,13 @@ class People:
     async def _begin(self, wish: "HistoryWish | Literal['']") -> None:
         made: NewPerson | None = None
         if wish == "passphrase":
-            made = await self.new_person("people.first_text", "people.key_without_passphrase", needed=True)
+            made = await ask_for_person(
+                self.app, "people.first_text", "people.key_without_passphrase", needed=True
+            )
         if made is None:
-            made = await asyncio.to_thread(_make_for_the_account)
+            made = await asyncio.to_thread(for_the_account)
         if made.recovery:
-            await self.show_recovery_key(made.recovery, made.profile.name)
+            await show_recovery_key(self.app, made.recovery, made.profile.name)
             self.app.chat.say(lambda: self.app.texts("people.first_unlock"))
         await self.open(made.profile, made.passphrase)
 
@@ -199,7 +192,8 @@ class People:
                 )
             )
             if delete:
-                await asyncio.to_thread(opened.history.delete, [head.id for head in due])
+                async with hidden_while(self.app, lambda: texts("people.due_deleting", count=len(due))):
+                    await asyncio.to_thread(opened.history.delete, [head.id for head in due])
         except OphtimusError as error:
             self.warn(error)
         self.app.chat.relabel()
@@ -326,76 +320,11 @@ class People:
         """Say an error over whatever screen is there."""
         self.app.notify(said(error, self.app.texts), severity="warning", markup=False)
 
-    async def new_person(self, text: str, leaving: str, *, needed: bool) -> "NewPerson | None":
-        """Ask for a name and a passphrase, and make a profile.
-
-        Args:
-            text, leaving: keys of the sentences over the boxes and for Escape.
-            needed: whether there must be a passphrase.
-        """
-        texts = self.app.texts
-        name = await asyncio.to_thread(_account_name) if needed else ""
-        return await self.app.push_screen_wait(
-            FormScreen(
-                texts,
-                lambda: texts(text),
-                [
-                    Field("people.name", value=name),
-                    Field(
-                        "people.new_passphrase" if needed else "people.new_passphrase_or_none", secret=True
-                    ),
-                    Field("people.repeat", secret=True),
-                ],
-                lambda typed: _make(typed[0], same(typed[1], typed[2]), needed=needed),
-                leaving=leaving,
-            )
-        )
-
-    async def show_recovery_key(self, recovery: "RecoveryKey", name: str) -> None:
-        """Show it once, until its last group was typed from the paper, or it is left.
-
-        Args:
-            name: whose history it opens.
-        """
-        texts = self.app.texts
-        if not await self.app.push_screen_wait(RecoveryScreen(texts, recovery, name)):
-            self.app.chat.say(lambda: texts("people.unconfirmed"))
-
-
-def same(new: str, repeated: str) -> str:
-    """A new passphrase that was typed twice.
-
-    Raises:
-        FormError: the two are not the same.
-    """
-    if new != repeated:
-        raise FormError("people.not_the_same")
-    return new
-
 
 def _profiles() -> "list[Profile]":
     from ophtimus_edge.history import profiles
 
     return profiles.list_profiles()
-
-
-def _account_name() -> str:
-    from ophtimus_edge.history import profiles
-    from ophtimus_tui import opening
-
-    return profiles.free_name(opening.account_name())
-
-
-def _make(name: str, passphrase: str, *, needed: bool) -> NewPerson:
-    from ophtimus_tui import opening
-
-    if needed and not passphrase:
-        raise FormError("people.passphrase_needed")
-    return NewPerson(*opening.make(name, passphrase), passphrase)
-
-
-def _make_for_the_account() -> NewPerson:
-    return _make(_account_name(), "", needed=False)
 
 
 def _open(profile: "Profile", keep_draft: bool, typed: str) -> "Opened":

@@ -7,9 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from ophtimus_edge.errors import OphtimusError
-from ophtimus_tui.people import People, same
+from ophtimus_tui.new_person import ask_for_person, same, show_recovery_key
+from ophtimus_tui.people import People
 from ophtimus_tui.screens.choose import ChooseScreen
 from ophtimus_tui.screens.form import Field, FormError, FormScreen
+from ophtimus_tui.screens.hidden import hidden_while
 
 if TYPE_CHECKING:
     from ophtimus_edge.history.profiles import Profile
@@ -89,7 +91,7 @@ async def _set_passphrase(people: People, opened: "Opened") -> None:
     if people.opened is opened:
         people.opened = opened._replace(locked=True)
     people.app.chat.relabel_keeping()
-    await people.show_recovery_key(recovery, opened.profile.name)
+    await show_recovery_key(people.app, recovery, opened.profile.name)
 
 
 async def _choose(people: People) -> None:
@@ -108,11 +110,11 @@ async def _choose(people: People) -> None:
 
 
 async def _add(people: People) -> None:
-    made = await people.new_person("people.add_text", "people.key_leave", needed=False)
+    made = await ask_for_person(people.app, "people.add_text", "people.key_leave", needed=False)
     if made is None:
         return
     if made.recovery:
-        await people.show_recovery_key(made.recovery, made.profile.name)
+        await show_recovery_key(people.app, made.recovery, made.profile.name)
     if await people.may_leave():
         await people.leave()
         await people.open(made.profile, made.passphrase)
@@ -154,14 +156,15 @@ async def _delete(people: People) -> None:
     )
     if not sure or people.opened is not opened:
         return
-    await people.leave()
-    try:
-        await asyncio.to_thread(profiles.remove, opened.profile)
-    except OphtimusError as error:
-        people.warn(error)
-    else:
-        people.forget(opened.profile)
-        people.app.notify(texts("people.deleted", name=opened.profile.name), markup=False)
+    async with hidden_while(people.app, lambda: texts("people.deleting", name=opened.profile.name)):
+        await people.leave()
+        try:
+            await asyncio.to_thread(profiles.remove, opened.profile)
+        except OphtimusError as error:
+            people.warn(error)
+        else:
+            people.forget(opened.profile)
+            people.app.notify(texts("people.deleted", name=opened.profile.name), markup=False)
     await people.open_first()
 
 

@@ -4,16 +4,14 @@ import argparse
 import contextlib
 import gc
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
-
-import filelock
 
 from ophtimus_convert import cli as converting
 from ophtimus_convert.folder import licence_files
 from ophtimus_convert.hub import is_hub_id
 from ophtimus_convert.releasing import forecast
+from ophtimus_convert.releasing.comparing import compared
 from ophtimus_convert.releasing.places import (
     Done,
     Places,
@@ -23,10 +21,6 @@ from ophtimus_convert.releasing.places import (
     program_digest,
 )
 from ophtimus_edge import __version__, locations
-from ophtimus_edge.cli import compare as comparing
-from ophtimus_edge.cli.history.saying import result, result_json, say
-from ophtimus_edge.cli.kit.build_progress import BuildProgress
-from ophtimus_edge.cli.kit.passphrases import signing_key
 from ophtimus_edge.compare.running.preparing import read_parts
 from ophtimus_edge.errors import KitBuildError, UsageError
 from ophtimus_edge.kit.building import kit as building
@@ -36,6 +30,10 @@ from ophtimus_edge.kit.keys import SigningKey, fingerprint, in_groups
 from ophtimus_edge.kit.manifest import MANIFEST, version_number
 from ophtimus_edge.kit.signature import read_succession, succession_file
 from ophtimus_edge.models.formats import read_model_folder
+from ophtimus_edge.terminal import comparison
+from ophtimus_edge.terminal.build_progress import BuildProgress
+from ophtimus_edge.terminal.passphrases import signing_key
+from ophtimus_edge.terminal.saying import result, result_json, say
 
 KEPT = "What was done is kept; run the same command to go on."
 
@@ -63,9 +61,11 @@ def release(options: argparse.Namespace) -> None:
     checked = check(options)
     if options.plan:
         words = convert_words(options, checked.places)
-        forecast.tell(options, checked.places, words, compare_words(options))
+        forecast.tell(options, checked.places, words)
         return
-    with _held(checked.places.out):
+    out = checked.places.out
+    taken = KitBuildError(f"a release is being made in {out} at this moment.", "Wait for its end.")
+    with locations.held(out / ".release.lock", taken):
         try:
             made = _steps(checked)
         except KeyboardInterrupt:
@@ -155,22 +155,6 @@ def _order(options: argparse.Namespace, places: Places, kit_name: str) -> orderi
     )
 
 
-@contextlib.contextmanager
-def _held(out: Path) -> Iterator[None]:
-    """Keep a second release out of the same folder."""
-    lock = filelock.FileLock(out / ".release.lock")
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        raise KitBuildError(
-            f"a release is being made in {out} at this moment.", "Wait for its end."
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def _steps(checked: Release) -> list[str]:
     """Do the steps that are needed; returns their names. What they print goes to standard error."""
     made = []
@@ -221,16 +205,6 @@ def convert_words(options: argparse.Namespace, places: Places) -> list[str]:
     return [*words, *_named(options, named), *(["--offline"] if options.offline else [])]
 
 
-def compare_words(options: argparse.Namespace) -> list[str]:
-    """What ``ophtimus compare`` is told beside the model folder and where the report goes."""
-    words = _named(options, ("reference", "text", "mcq", "essay", "budget"))
-    for path in options.votes:
-        words += ["--votes", str(path)]
-    for part in options.without:
-        words += ["--without", part]
-    return words
-
-
 def _named(options: argparse.Namespace, names: tuple[str, ...]) -> list[str]:
     return [
         word
@@ -259,7 +233,7 @@ def _compare(checked: Release) -> bool:
     if record.compared.inputs == inputs and places.has_report(record.compared):
         say(f"{places.report} is the comparison of these files; nothing was measured.")
         return False
-    comparing.run(comparing.parsed([str(places.model), "--out", str(places.report), *compare_words(options)]))
+    comparison.compare(compared(options, places.model, places.report))
     record.compared = Done(inputs=inputs, sha256=file_sha256(places.report / "report.json"))
     places.note(record)
     return True

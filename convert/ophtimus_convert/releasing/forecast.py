@@ -18,19 +18,18 @@ from ophtimus_convert.conversion import estimate, prepare
 from ophtimus_convert.display import Bars
 from ophtimus_convert.jobs import Measure, PlanTypes
 from ophtimus_convert.plan import LevelPlan
+from ophtimus_convert.releasing.comparing import compared
 from ophtimus_convert.releasing.places import Places
-from ophtimus_edge.cli import compare as comparing
 from ophtimus_edge.models.formats import Level, ModelFolder, Source, read_model_folder, write_model_folder
 from ophtimus_edge.models.store import is_hashed_at_once, sha256_of
+from ophtimus_edge.terminal import comparison
 
 
-def tell(
-    options: argparse.Namespace, places: Places, to_convert: Sequence[str], to_compare: Sequence[str]
-) -> None:
+def tell(options: argparse.Namespace, places: Places, to_convert: Sequence[str]) -> None:
     """Say on standard output what each step would take.
 
     Args:
-        to_convert, to_compare: the command lines of the two steps; the second without files and folder.
+        to_convert: the command line of the first step.
 
     Raises:
         OphtimusError: the checkpoint cannot be converted, or not be compared as asked.
@@ -52,7 +51,7 @@ def tell(
             _print("\n2 of 3: comparing\nnothing: --no-compare")
         else:
             _print("\n2 of 3: comparing")
-            comparing.run(comparing.parsed([str(model), "--plan", "--out", str(places.report), *to_compare]))
+            comparison.show_plan(compared(options, model, places.report))
     _print("\n3 of 3: building the kit")
     for line in _kit_lines(options, places, description):
         _print(line)

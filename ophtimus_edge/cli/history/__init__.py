@@ -16,6 +16,9 @@ def add_parser(verbs: Any) -> None:
         "history",
         help="list, search, show, export, import, delete, back up or restore past conversations",
         description=f"Past conversations. {NOT_THE_RECORD}",
+        epilog="What persons have set for themselves in the app, such as language, colours and role, is in "
+        "settings.toml in the folder of their profile; F1 in the app says where. It goes before the computer's "
+        "settings there while their history is open. These commands take the computer's.",
     )
     actions = verb.add_subparsers(dest="action", metavar="ACTION", required=True)
     _add_reading(actions)

@@ -4,11 +4,11 @@ import argparse
 import sys
 
 from ophtimus_edge.cli.history.opening import id_of, key_of, profile_of, writing
-from ophtimus_edge.cli.history.saying import line, moment, result, result_json, say, steps
-from ophtimus_edge.cli.standard_input import is_terminal
 from ophtimus_edge.errors import UsageError
 from ophtimus_edge.history import importing
 from ophtimus_edge.history.keeping import Head
+from ophtimus_edge.terminal.saying import line, moment, result, result_json, say, steps
+from ophtimus_edge.terminal.standard_input import is_terminal
 
 FOR_GOOD = (
     "They are deleted for good: from the history, its search index, its log and the copies that updates made. "

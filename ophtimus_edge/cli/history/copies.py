@@ -9,9 +9,9 @@ from ophtimus_edge.cli.history.opening import (
     recovery_key,
     see_that_it_is_free,
 )
-from ophtimus_edge.cli.history.saying import line, result, result_json, steps
 from ophtimus_edge.errors import BackupError
 from ophtimus_edge.history import backup
+from ophtimus_edge.terminal.saying import line, result, result_json, steps
 
 
 def back_up(options: argparse.Namespace) -> None:

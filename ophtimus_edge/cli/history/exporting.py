@@ -4,13 +4,13 @@ import argparse
 import sys
 
 from ophtimus_edge.cli.history.opening import id_of, key_of, profile_of, reading, see_that_it_is_free
-from ophtimus_edge.cli.history.saying import say, steps
 from ophtimus_edge.errors import UsageError
 from ophtimus_edge.history import flags
 from ophtimus_edge.history.export import render
 from ophtimus_edge.history.saving import save
 from ophtimus_edge.history.talk import Talk
 from ophtimus_edge.settings import read_or_defaults
+from ophtimus_edge.terminal.saying import say, steps
 
 
 def run(options: argparse.Namespace) -> None:

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from ophtimus_edge import locations
 from ophtimus_edge.cli.history import NOT_THE_RECORD
-from ophtimus_edge.cli.history.saying import say
-from ophtimus_edge.cli.standard_input import is_terminal
 from ophtimus_edge.errors import (
     HistoryBusyError,
     HistoryExportError,
@@ -22,6 +20,8 @@ from ophtimus_edge.errors import (
 from ophtimus_edge.history import keys, profiles
 from ophtimus_edge.history.profiles import Profile
 from ophtimus_edge.history.store import Store
+from ophtimus_edge.terminal.saying import say
+from ophtimus_edge.terminal.standard_input import is_terminal
 
 _MOST_SECRET_BYTES = 64 << 10
 _NAMED = 12  # profiles in a sentence

@@ -5,10 +5,10 @@ import json
 import sys
 
 from ophtimus_edge.cli.history.opening import id_of, key_of, profile_of, reading, say_who_reads
-from ophtimus_edge.cli.history.saying import line, moment, result, result_json, say
 from ophtimus_edge.history.export import render
 from ophtimus_edge.history.keeping import Head, Hit
 from ophtimus_edge.settings import read_or_defaults
+from ophtimus_edge.terminal.saying import line, moment, result, result_json, say
 
 _SHORTEST_ID = 8
 

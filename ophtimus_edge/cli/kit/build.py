@@ -100,10 +100,10 @@ def run(options: argparse.Namespace) -> None:
         KitSignatureError: the key cannot be used.
         OphtimusError: a model or the earlier kit is damaged; the subclass says what.
     """
-    from ophtimus_edge.cli.kit.build_progress import BuildProgress
-    from ophtimus_edge.cli.kit.passphrases import signing_key
     from ophtimus_edge.kit.building.kit import KEPT, build
     from ophtimus_edge.kit.signature import read_succession
+    from ophtimus_edge.terminal.build_progress import BuildProgress
+    from ophtimus_edge.terminal.passphrases import signing_key
 
     order = _order(options)
     key = signing_key(options.key)
@@ -154,8 +154,8 @@ def _order(options: argparse.Namespace) -> KitOrder:
 
 
 def _tell(options: argparse.Namespace, built: Built) -> None:
-    from ophtimus_edge.cli.history.saying import result, result_json
     from ophtimus_edge.kit.keys import fingerprint, in_groups
+    from ophtimus_edge.terminal.saying import result, result_json
 
     manifest = built.manifest
     if options.json:

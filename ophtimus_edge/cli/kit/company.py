@@ -6,9 +6,9 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from ophtimus_edge.cli.history.saying import line, say
-from ophtimus_edge.cli.standard_input import is_terminal
 from ophtimus_edge.errors import UsageError
+from ophtimus_edge.terminal.saying import line, say
+from ophtimus_edge.terminal.standard_input import is_terminal
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

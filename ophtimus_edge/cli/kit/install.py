@@ -53,9 +53,9 @@ def run(options: argparse.Namespace) -> None:
         KitInstallError: it cannot be installed here; what ran before still runs.
         UsageError: nobody is there to compare the kit's SHA-256 with the paper.
     """
-    from ophtimus_edge.cli.history.saying import say
     from ophtimus_edge.cli.kit.company import KEPT, Company
     from ophtimus_edge.kit.installing.install import install
+    from ophtimus_edge.terminal.saying import say
 
     root = root_of(options)
     with Company(yes=options.yes) as company:
@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _tell(done: Installed, root: Path, as_json: bool) -> None:
-    from ophtimus_edge.cli.history.saying import line, result, result_json
+    from ophtimus_edge.terminal.saying import line, result, result_json
 
     if as_json:
         result_json(

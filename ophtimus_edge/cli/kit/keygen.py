@@ -28,9 +28,9 @@ def run(options: argparse.Namespace) -> None:
     """
     import base64
 
-    from ophtimus_edge.cli.history.saying import result, result_json, say
-    from ophtimus_edge.cli.kit.passphrases import asked_for_new, signing_key
     from ophtimus_edge.kit import keys, signature
+    from ophtimus_edge.terminal.passphrases import asked_for_new, signing_key
+    from ophtimus_edge.terminal.saying import result, result_json, say
 
     out: Path = options.out
     keys.check_new(out)

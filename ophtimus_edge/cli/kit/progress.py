@@ -4,7 +4,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 
-from ophtimus_edge.cli.history.saying import say
+from ophtimus_edge.terminal.saying import say
 
 
 @contextlib.contextmanager

@@ -25,9 +25,9 @@ def run(options: argparse.Namespace) -> None:
     Raises:
         KitInstallError: there is no version to go back to, or it does not work; what ran still runs.
     """
-    from ophtimus_edge.cli.history.saying import line, result, result_json, say
     from ophtimus_edge.cli.kit.company import KEPT, Company
     from ophtimus_edge.kit.installing.rollback import roll_back
+    from ophtimus_edge.terminal.saying import line, result, result_json, say
 
     with Company(yes=options.yes) as company:
         try:

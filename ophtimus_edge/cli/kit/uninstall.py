@@ -29,11 +29,11 @@ def run(options: argparse.Namespace) -> None:
         KitInstallError: nothing is installed, it is in use, or it cannot be removed.
     """
     from ophtimus_edge import locations
-    from ophtimus_edge.cli.history.saying import line, result, result_json, say
     from ophtimus_edge.cli.kit.company import Company
     from ophtimus_edge.errors import UsageError
     from ophtimus_edge.history import profiles
     from ophtimus_edge.kit.installing.uninstalling import uninstall
+    from ophtimus_edge.terminal.saying import line, result, result_json, say
 
     if options.yes and not (options.keep_history or options.delete_history):
         raise UsageError(

@@ -39,12 +39,12 @@ def run(options: argparse.Namespace) -> None:
         FormatVersionError: the kit was made by a newer release.
     """
     from ophtimus_edge import locations
-    from ophtimus_edge.cli.history.saying import say
     from ophtimus_edge.cli.kit.progress import bar
     from ophtimus_edge.errors import KitChangedError
     from ophtimus_edge.kit import keys
     from ophtimus_edge.kit.state import read_state
     from ophtimus_edge.kit.verifying import read_signed, verify_files
+    from ophtimus_edge.terminal.saying import say
 
     state = None if options.key else read_state(options.to or locations.kit_root())
     pinned = keys.read_public_key(options.key) if options.key else state.public_key if state else None
@@ -64,8 +64,8 @@ def run(options: argparse.Namespace) -> None:
 def _tell(
     options: argparse.Namespace, kit: Signed, state: KitState | None, found: KitChangedError | None
 ) -> None:
-    from ophtimus_edge.cli.history.saying import line, result, result_json
     from ophtimus_edge.kit.keys import fingerprint, in_groups
+    from ophtimus_edge.terminal.saying import line, result, result_json
 
     manifest = kit.manifest
     faults = found.faults if found else ()

@@ -10,12 +10,12 @@ import msgspec
 from ophtimus_edge.compare.questions.files import ComparisonFile, embedded_essays
 from ophtimus_edge.compare.running.budget import Counts
 from ophtimus_edge.compare.running.subjects import Subject, Subjects
+from ophtimus_edge.compare.running.wanted import ESSAY_TOKENS
 from ophtimus_edge.models.report import LevelReport
 from ophtimus_edge.specialties.questions import ChoiceQuestion, EssayQuestion
 from ophtimus_edge.specialties.quiz_file import embedded_path
 
 PARALLEL = 16  # answers at once, the same for every level
-ESSAY_TOKENS = 512  # of an essay's answer; the published ones have 150 on average
 
 PartName = Literal["speed", "divergence", "mcq", "essay"]
 PARTS: tuple[PartName, ...] = ("speed", "divergence", "mcq", "essay")

@@ -9,6 +9,7 @@ from ophtimus_edge.compare.essay.metrics import Metrics
 from ophtimus_edge.compare.essay.similarity import Similarity
 from ophtimus_edge.compare.questions.files import ComparisonFile
 from ophtimus_edge.compare.running.order import Order
+from ophtimus_edge.compare.running.plan import Plan
 from ophtimus_edge.compare.running.subjects import Subject, Subjects
 from ophtimus_edge.compare.statistics.bootstrap import FEWEST
 from ophtimus_edge.engine.client import Engine
@@ -96,6 +97,27 @@ def expect_enough_essays(file: ComparisonFile[EssayQuestion]) -> None:
             f"{FEWEST}.",
             "Name a file with more of them, or leave essays out: --without essay.",
         )
+
+
+def expect_room(plan: Plan, *, reused: bool) -> list[str]:
+    """Refuse what the memory does not hold, before hours are spent on the rest.
+
+    Args:
+        reused: whether there is something to report without measuring.
+
+    Returns:
+        a sentence for each level whose speed is left out, where anything else is measured or reused.
+
+    Raises:
+        ComparisonError: the quality of a level cannot be measured here, or the speed of none.
+    """
+    unfit = [each for each in plan.shortages if each.part == "speed"]
+    others = [each for each in plan.shortages if each.part != "speed"]
+    if others or (unfit and not reused and not any(part.levels for part in plan.parts)):
+        first = (others or unfit)[0]
+        raise ComparisonError(first.message, first.hint)
+    ends = {True: "It is left out, and so are ratios to it.", False: "It is left out."}
+    return [f"{each.message[:1].upper()}{each.message[1:]} {ends[each.is_reference]}" for each in unfit]
 
 
 async def expect_similarity(folder: Path | None) -> None:

@@ -9,11 +9,12 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from ophtimus_edge import __version__
+from ophtimus_edge import __version__, locations
 from ophtimus_edge.errors import KitBuildError, OphtimusError
 from ophtimus_edge.history.migrations import MIGRATIONS
 from ophtimus_edge.kit import keys, signature, verifying
@@ -275,20 +276,10 @@ def _explained() -> Iterator[None]:
         ) from error
 
 
-@contextlib.contextmanager
-def _held(out: Path, cache: Path) -> Iterator[None]:
+def _held(out: Path, cache: Path) -> AbstractContextManager[None]:
     """Keep a second build out of the same folder."""
-    import filelock
-
     locks = cache / "locks"
     locks.mkdir(parents=True, exist_ok=True)
     name = hashlib.sha256(os.fsencode(out)).hexdigest()[:32]
-    lock = filelock.FileLock(locks / f"{name}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        raise KitBuildError(f"{out} is being built by another program.", "Wait for its end.") from None
-    try:
-        yield
-    finally:
-        lock.release()
+    taken = KitBuildError(f"{out} is being built by another program.", "Wait for its end.")
+    return locations.held(locks / f"{name}.lock", taken)

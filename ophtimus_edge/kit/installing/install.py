@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
+from ophtimus_edge import locations
 from ophtimus_edge.errors import HistoryError, KitError, KitInstallError
 from ophtimus_edge.kit.installing import environment, histories, launchers, machine, proving, running
 from ophtimus_edge.kit.installing import transfer as transfers
@@ -126,16 +127,11 @@ def held(root: Path) -> Iterator[None]:
     Raises:
         KitInstallError: another one does, or the disk cannot be written.
     """
-    import filelock
-
+    taken = KitInstallError(f"another program installs or removes in {root} just now.", "Wait for its end.")
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(root / "lock", timeout=0):
+        with locations.held(root / "lock", taken):
             yield
-    except filelock.Timeout:
-        raise KitInstallError(
-            f"another program installs or removes in {root} just now.", "Wait for its end."
-        ) from None
     except OSError as error:
         raise _unwritable(root, error) from error
 

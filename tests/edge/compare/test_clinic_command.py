@@ -9,13 +9,13 @@ from commands import two_lines
 from conftest import Command
 
 from ophtimus_edge import locations
-from ophtimus_edge.cli.compare import _expect_room
 from ophtimus_edge.compare.report.files import read_report
 from ophtimus_edge.compare.running.budget import Counts
 from ophtimus_edge.compare.running.order import Order
 from ophtimus_edge.compare.running.pace import Pace
 from ophtimus_edge.compare.running.plan import Asked, Plan, make_plan
 from ophtimus_edge.compare.running.preparing import as_planned
+from ophtimus_edge.compare.running.refusals import expect_room
 from ophtimus_edge.compare.running.subjects import find
 from ophtimus_edge.errors import ComparisonError
 from ophtimus_edge.models.formats import Vote, read_model_folder
@@ -158,10 +158,10 @@ def planned(*gibibytes: float, counts: Counts, of: dict[str, set[str]] | None = 
 
 def test_a_level_that_does_not_fit_is_left_out_of_speed_and_that_is_said(folder: Path) -> None:
     plan = planned(16, 5, counts=Counts(rounds=5))
-    (said,) = _expect_room(plan, False)
+    (said,) = expect_room(plan, reused=False)
     assert said.startswith("The speed of L0 needs ")
     assert said.endswith("It is left out, and so are ratios to it.")
-    (other,) = _expect_room(planned(5, 16, counts=Counts(rounds=5)), False)
+    (other,) = expect_room(planned(5, 16, counts=Counts(rounds=5)), reused=False)
     assert other.endswith("It is left out.")
     order = Order(subjects=find([str(folder)]), counts=Counts(rounds=5))
     (shortage,) = plan.shortages
@@ -172,9 +172,9 @@ def test_a_level_that_does_not_fit_is_left_out_of_speed_and_that_is_said(folder:
 
 def test_quality_that_does_not_fit_is_refused_and_speed_of_none_too() -> None:
     with pytest.raises(ComparisonError, match="the mcq of L0 needs"):
-        _expect_room(planned(16, 5, counts=Counts(rounds=5, choices=9)), False)
+        expect_room(planned(16, 5, counts=Counts(rounds=5, choices=9)), reused=False)
     none = planned(16, 15, counts=Counts(rounds=5))
     with pytest.raises(ComparisonError, match="the speed of L0 needs"):
-        _expect_room(none, False)
-    assert len(_expect_room(none, True)) == 2  # there are figures of a report to join
-    assert _expect_room(planned(5, 3, counts=Counts(rounds=5)), False) == []
+        expect_room(none, reused=False)
+    assert len(expect_room(none, reused=True)) == 2  # there are figures of a report to join
+    assert expect_room(planned(5, 3, counts=Counts(rounds=5)), reused=False) == []

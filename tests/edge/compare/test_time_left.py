@@ -4,9 +4,9 @@ import io
 
 import pytest
 
-from ophtimus_edge.cli import compare_progress
-from ophtimus_edge.cli.compare_progress import CompareProgress
 from ophtimus_edge.compare.running.time_left import TimeLeft
+from ophtimus_edge.terminal import compare_progress
+from ophtimus_edge.terminal.compare_progress import CompareProgress
 
 STEPS = {
     "divergence Q8_0": 1000.0,

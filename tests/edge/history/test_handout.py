@@ -2,13 +2,14 @@
 
 import datetime
 import re
+import unicodedata
 
 import msgspec
 import pytest
 from talks import AT, HOW, talk_with
 
 from ophtimus_edge.errors import HandoutRefusedError
-from ophtimus_edge.history.handout import LEAST_POINTS, draft_of, page, standing_sentences
+from ophtimus_edge.history.handout import LEAST_POINTS, draft_of, language_of, page, standing_sentences
 from ophtimus_edge.history.talk import Flag, Provenance, Talk
 from ophtimus_edge.locations import demo_folder
 from ophtimus_edge.models.formats import read_model_folder
@@ -101,6 +102,23 @@ def test_the_page_has_its_date_the_contact_and_when_to_come_back(language: str) 
     assert ("supports, and does not replace" in made) == (language == "en")
     assert ("대신하지 않습니다" in made) == (language == "ko")
     assert "연락처" not in page("안약을 넣으십시오.", "김안과", "ko")
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("안약을 하루 두 번 넣으십시오.", "ko"),
+        ("Use the drops twice a day.", "en"),
+        ("녹내장(glaucoma)은 시신경(optic nerve)이 손상되는 질환입니다.", "ko"),
+        ("Glaucoma (녹내장) is a disease that damages the optic nerve (시신경).", "en"),
+        ("latanoprost 0.005 %를 매일 저녁 양쪽 눈에 한 방울씩 넣으십시오.", "ko"),
+        ("Dr. 김민수 will see you again in two weeks.", "en"),
+        (unicodedata.normalize("NFD", "눈을 비비지 마십시오."), "ko"),
+        ("2 × 3", "en"),
+    ],
+)
+def test_the_language_is_that_of_most_letters(text: str, language: str) -> None:
+    assert language_of(text) == language
 
 
 def test_no_letter_is_smaller_than_large_print() -> None:

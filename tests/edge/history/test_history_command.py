@@ -297,6 +297,7 @@ def test_help_names_every_action(ophtimus: Command) -> None:
     text = ophtimus("history", "--help").stdout
     for action in ("list", "search", "show", "export", "import", "delete", "backup", "restore", "flags"):
         assert f"    {action} " in text
+    assert "settings.toml in the folder of their profile" in " ".join(text.split())
 
 
 def test_a_result_is_the_only_thing_on_standard_output(

@@ -2,7 +2,7 @@
 
 import argparse
 
-from ophtimus_edge.cli.failures import reported
+from ophtimus_edge.terminal.failures import reported
 from ophtimus_training.cli import audit, merge, plan, prepare, run
 from ophtimus_training.cli.verbs import Verb
 from ophtimus_training.launching.ranks import first_speaks

@@ -1,4 +1,4 @@
-"""The chat screen: ask, read the answer as it is written, stop it, ask again, edit, choose among versions."""
+"""The chat screen: ask, read the answer as it is written, stop it, edit, go from talk to talk."""
 
 import asyncio
 from collections.abc import Callable
@@ -20,15 +20,14 @@ from ophtimus_edge.history.talk import new_talk
 from ophtimus_edge.models.store import ChosenModel
 from ophtimus_edge.settings import Settings
 from ophtimus_edge.specialties import role_named
-from ophtimus_edge.text import sanitize
-from ophtimus_tui import clipboard
 from ophtimus_tui.composing import Composing
 from ophtimus_tui.error_texts import said
 from ophtimus_tui.keys import APP_ACTIONS, CHAT
 from ophtimus_tui.open_talk import OpenTalk
+from ophtimus_tui.screens.exchange_commands import ExchangeCommands
 from ophtimus_tui.screens.talk_commands import TalkCommands
 from ophtimus_tui.sending import Sending
-from ophtimus_tui.serving import Job, Kind, Serving
+from ophtimus_tui.serving import Serving
 from ophtimus_tui.texts import Texts
 from ophtimus_tui.widgets.ask_box import AskBox
 from ophtimus_tui.widgets.exchange import Exchange
@@ -56,7 +55,7 @@ class Left(NamedTuple):
     text: str = ""
 
 
-class ChatScreen(TalkCommands):
+class ChatScreen(ExchangeCommands, TalkCommands):
     """Questions to one model. A question sent while the model loads or writes waits for its turn."""
 
     DEFAULT_CSS = """
@@ -293,35 +292,6 @@ class ChatScreen(TalkCommands):
         else:
             self._view.scroll_page_down()
 
-    def action_again(self) -> None:
-        """Answer the chosen question again, with chance; where it never got words, as it was asked."""
-        chosen = self._view.chosen
-        reply = chosen.reply if chosen else None
-        if chosen and chosen.place is None:
-            self._answer_more("ask")  # refused before it had a place
-        else:
-            self._answer_more("again" if reply is None or reply.text else "retry")
-
-    def action_go_on(self) -> None:
-        """Go on with an answer that was cut short or stopped."""
-        chosen = self._view.chosen
-        reply = chosen.reply if chosen else None
-        if reply is None or reply.finish not in {"length", "cancelled"} or not reply.ids:
-            return
-        how = reply.provenance
-        if (how.model, how.version, how.level) == (self.model.name, self.model.version, self.model.level):
-            self._answer_more("go_on")
-
-    @work
-    async def _answer_more(self, kind: Kind) -> None:
-        chosen = self._view.chosen
-        if chosen is None or self.open_talk.busy_from(chosen):
-            return
-        if following := self._view.after(chosen):
-            await self._view.clear_from(following)
-        chosen.status(lambda: self._texts("chat.waiting"))
-        self.serving.put(Job(chosen, self.open_talk.talk, kind))
-
     def action_edit(self) -> None:
         """Put the chosen question into the box, to be asked in its own place; in the list, name the talk."""
         if self._list.has_focus:
@@ -331,11 +301,6 @@ class ChatScreen(TalkCommands):
         if chosen is not None and not self.open_talk.busy_from(chosen):
             self.composing.write(chosen.question, editing=chosen)
 
-    def action_keep(self) -> None:
-        """Keep the chosen exchange always, or no longer."""
-        if chosen := self._view.chosen:
-            self.open_talk.keep_always(chosen)
-
     def action_raw(self) -> None:
         """Show all answers as they were written, or with their formatting."""
         self._view.raw = not self._view.raw
@@ -343,20 +308,6 @@ class ChatScreen(TalkCommands):
     def action_details(self) -> None:
         """Show the details of all answers, or one word."""
         self._view.details = not self._view.details
-
-    def action_copy(self) -> None:
-        """Copy what is marked, or the source of the chosen answer."""
-        chosen = self._view.chosen
-        text = sanitize(self.get_selected_text() or (chosen.answer if chosen else ""))
-        if text:
-            self.app.copy_to_clipboard(text)  # through the terminal
-            reached = clipboard.copy(text)
-            self.notify(self._texts("chat.copied" if reached else "chat.copied_terminal"), markup=False)
-
-    def action_version(self, by: int) -> None:
-        """Turn the chosen exchange to another version."""
-        if chosen := self._view.chosen:
-            self._turn(chosen, by)
 
     def action_talks(self) -> None:
         """Go to the list of talks, or put it away."""
@@ -379,21 +330,13 @@ class ChatScreen(TalkCommands):
         self.serving.relabel()
         await self.serving.warm()
 
-    # Talks and versions
+    # What its widgets tell
 
     @on(OptionList.OptionSelected, "TalkList")
     async def _talk_selected(self, event: OptionList.OptionSelected) -> None:
         if event.option_id:
             await self.open_talk.open_kept(event.option_id)
         self.box.focus()
-
-    @on(Exchange.Turned)
-    def _turned(self, event: Exchange.Turned) -> None:
-        self._turn(event.exchange, event.by)
-
-    @work
-    async def _turn(self, exchange: Exchange, by: int) -> None:
-        await self.open_talk.turn(exchange, by)
 
     @on(TalkView.Left)
     def _typed(self, event: TalkView.Left) -> None:

@@ -1,6 +1,5 @@
 """A handout for a patient: the copy of an answer is corrected here, signed with a name, and only then written."""
 
-import re
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -26,7 +25,6 @@ from ophtimus_tui.texts import Texts
 from ophtimus_tui.widgets.editor import Editor
 from ophtimus_tui.widgets.key_line import KeyLine
 
-_HANGUL = re.compile("[가-힣]")
 _LOW = 12  # rows, below which the copy has three
 _LONGEST = 200  # characters of a line
 
@@ -92,7 +90,7 @@ class HandoutScreen(Screen[Path | None]):
     @property
     def _language(self) -> str:
         """What the patient reads: the language of the text, not of the app."""
-        return "ko" if _HANGUL.search(self._box.text) else "en"
+        return handout.language_of(self._box.text)
 
     def relabel(self) -> None:
         """Write everything that is the app's own anew, in the language that is spoken now."""

@@ -1,9 +1,10 @@
 """A blank screen over everything: nothing of a talk is in sight."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from typing import ClassVar
 
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import Screen
@@ -53,3 +54,19 @@ class HiddenScreen(Screen[None]):
         """Show what is underneath, where it is only hidden."""
         if self._opens:
             self.dismiss(None)
+
+
+@contextlib.asynccontextmanager
+async def hidden_while(app: App[None], say: Callable[[], str]) -> AsyncIterator[None]:
+    """Hide everything behind a sentence while something is done that may take long and cannot be left.
+
+    Args:
+        say: gives the sentence in the language that is spoken.
+    """
+    veil = HiddenScreen(say, opens=False)
+    await app.push_screen(veil)
+    try:
+        yield
+    finally:
+        if app.screen is veil:  # the app may be ending
+            veil.dismiss(None)

@@ -1,8 +1,9 @@
 """The votes of a blind test: two answers to one question side by side, and nothing that tells their levels."""
 
-import asyncio
+import contextlib
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar, Literal
 
 from textual import events, on, work
@@ -12,12 +13,12 @@ from textual.containers import Container, VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Static
 
-from ophtimus_edge.compare.votes.drawing import SIDES, Drawing, Pair, Side
-from ophtimus_edge.compare.votes.folder import BlindTestFolder, Draft, draft_of
-from ophtimus_edge.compare.votes.voting import Choice, Subject, cast, subject, subject_of, turned
+from ophtimus_edge.compare.votes.drawing import Drawing, Pair, Side
+from ophtimus_edge.compare.votes.folder import BlindTestFolder
+from ophtimus_edge.compare.votes.voting import Choice, turned
 from ophtimus_edge.errors import OphtimusError
-from ophtimus_edge.models.formats import Vote
 from ophtimus_edge.text import sanitize
+from ophtimus_tui.ballot import Ballot
 from ophtimus_tui.blind_words import Compared, left_out_said, marked, result, shortened, vote_said
 from ophtimus_tui.error_texts import said
 from ophtimus_tui.keys import BLIND_TEST
@@ -73,16 +74,11 @@ class VoteScreen(Screen[None]):
         self, texts: Texts, folder: BlindTestFolder, drawing: Drawing, rater: str, compared: Compared
     ) -> None:
         super().__init__()
-        self._texts, self._folder, self._drawing = texts, folder, drawing
-        self._rater, self._compared = rater, compared
-        self._all_votes = folder.votes()
-        self._votes = {subject(vote): vote for vote in self._all_votes}
-        self._shut = folder.closed_to(rater)
-        self._drafts = folder.drafts()
-        self._drafts_kept = dict(self._drafts)
-        self._pairs = sorted(drawing.pairs, key=lambda pair: self._vote_on(pair) is None)
-        self._at = self._next_open()
-        self._state: State = "voting" if self._at < len(self._pairs) else "voted"
+        self._texts, self._drawing, self._compared = texts, drawing, compared
+        self._votes_path = folder.votes_path
+        self._ballot = Ballot(folder, drawing, rater)
+        self._at = self._ballot.next_open
+        self._state: State = "voting" if self._at < len(self._ballot.pairs) else "voted"
         self._error: OphtimusError | None = None
         self._saving = False
         self._not_before = 0.0
@@ -116,8 +112,8 @@ class VoteScreen(Screen[None]):
 
     def on_unmount(self) -> None:
         """Keep what was begun, also where the screen was put away by a lock."""
-        if self._drafts != self._drafts_kept:
-            self._write_drafts(dict(self._drafts))
+        with contextlib.suppress(OphtimusError):  # the screen that would say so is gone
+            self._ballot.keep_drafts_at_the_end()
 
     def _fold(self, width: int, height: int) -> None:
         self.set_class(width < _NARROW, "narrow")
@@ -136,15 +132,7 @@ class VoteScreen(Screen[None]):
 
     @property
     def _pair(self) -> Pair | None:
-        return self._pairs[self._at] if self._at < len(self._pairs) else None
-
-    def _vote_on(self, pair: Pair) -> Vote | None:
-        return self._votes.get(subject_of(pair, self._rater))
-
-    def _next_open(self) -> int:
-        """The first pair without a vote; behind the last one where all have one."""
-        open_places = (place for place, pair in enumerate(self._pairs) if self._vote_on(pair) is None)
-        return next(open_places, len(self._pairs))
+        return self._ballot.pairs[self._at] if self._at < len(self._ballot.pairs) else None
 
     def _show(self) -> None:
         """Show the pair, or the page behind the last one, from its beginning."""
@@ -168,13 +156,12 @@ class VoteScreen(Screen[None]):
     def relabel(self) -> None:
         """Write everything that is the app's own in the language that is chosen now."""
         texts, pair = self._texts, self._pair
-        total, done = len(self._pairs), sum(self._vote_on(one) is not None for one in self._pairs)
         heading = texts("blind.title")
         if self._state == "voting" and pair is not None:
-            number = texts("blind.number", number=self._at + 1, total=total)
+            number = texts("blind.number", number=self._at + 1, total=len(self._ballot.pairs))
             alike = [] if self.has_class("narrow") else [texts("blind.both_sides")]
             heading = " · ".join((heading, number, *alike))
-            unsafe = self._marks(pair)[0]
+            unsafe = self._ballot.marks(pair)[0]
             for letter, side in (("a", self._a), ("b", self._b)):
                 title = letter.upper()
                 if letter in unsafe:
@@ -186,7 +173,7 @@ class VoteScreen(Screen[None]):
             self._words.update(
                 "\n\n".join(
                     [
-                        texts("blind.all_voted", count=done),
+                        texts("blind.all_voted", count=self._ballot.done),
                         *([left_out] if left_out else []),
                         texts("blind.then"),
                     ]
@@ -195,8 +182,8 @@ class VoteScreen(Screen[None]):
         else:
             heading += " · " + texts("blind.result")
             self._words.update(
-                result(texts, self._compared, self._drawing, self._all_votes, self._rater,
-                       str(self._folder.votes_path))
+                result(texts, self._compared, self._drawing, self._ballot.votes, self._ballot.rater,
+                       str(self._votes_path))
             )  # fmt: skip
         if self._compared.demonstration:
             heading += "\n" + texts("comparison.demonstration")
@@ -224,58 +211,29 @@ class VoteScreen(Screen[None]):
         ]  # fmt: skip
 
     def _status_of(self, pair: Pair) -> str:
-        texts, vote = self._texts, self._vote_on(pair)
-        draft = self._drafts.get(subject_of(pair, self._rater))
-        if pair.question.id in self._shut and vote is not None:
-            return (
-                texts("blind.your_vote", vote=vote_said(texts, turned(vote, pair)))
-                + " "
-                + texts("blind.closed")
-            )
-        if draft is None and vote is not None:
-            return (
-                texts("blind.your_vote", vote=vote_said(texts, turned(vote, pair)))
-                + " "
-                + texts("blind.correct")
-            )
-        if draft is None:
+        texts, vote = self._texts, self._ballot.vote_on(pair)
+        closed, begun = self._ballot.is_closed(pair), self._ballot.is_begun(pair)
+        if vote is not None and (closed or not begun):
+            chosen = texts("blind.your_vote", vote=vote_said(texts, turned(vote, pair)))
+            return chosen + " " + texts("blind.closed" if closed else "blind.correct")
+        if not begun:
             return texts("blind.choose")
-        unsafe, note = self._marks(pair)
+        unsafe, note = self._ballot.marks(pair)
         parts = [texts("blind.marked", sides=marked(pair, unsafe))] if unsafe else []
         parts += [texts("blind.noted", note=shortened(note))] if note else []
         return " · ".join([*parts, texts("blind.choose_then")])
 
     # --- marks and notes --------------------------------------------------------------------------
 
-    def _marks(self, pair: Pair) -> tuple[Sequence[Side], str]:
-        """What is marked as unsafe, and the note: as begun, else as voted."""
-        vote = self._vote_on(pair)
-        if draft := self._drafts.get(subject_of(pair, self._rater)):
-            return draft.unsafe_on(pair), draft.note
-        return (turned(vote, pair).unsafe, vote.note) if vote else ((), "")
-
-    def _begin_draft(self, pair: Pair, unsafe: Sequence[Side], note: str) -> None:
-        place, vote = subject_of(pair, self._rater), self._vote_on(pair)
-        as_voted = (list(turned(vote, pair).unsafe), vote.note) if vote else ([], "")
-        if (list(unsafe), note) == as_voted:
-            self._drafts.pop(place, None)
-        else:
-            self._drafts[place] = draft_of(pair, self._rater, unsafe, note)
-
     def _may_vote(self, pair: Pair | None) -> bool:
-        return self._state == "voting" and pair is not None and not self._is_closed(pair)
-
-    def _is_closed(self, pair: Pair) -> bool:
-        return pair.question.id in self._shut and self._vote_on(pair) is not None
+        return self._state == "voting" and pair is not None and not self._ballot.is_closed(pair)
 
     def action_unsafe(self, side: Side) -> None:
         """Mark an answer as unsafe, or no longer; it counts with the vote."""
         pair = self._pair
         if pair is None or not self._may_vote(pair):
             return
-        unsafe, note = self._marks(pair)
-        changed: list[Side] = [one for one in SIDES if (one in unsafe) != (one == side)]
-        self._begin_draft(pair, changed, note)
+        self._ballot.mark(pair, side)
         self.relabel()
 
     def action_note(self) -> None:
@@ -283,22 +241,17 @@ class VoteScreen(Screen[None]):
         pair = self._pair
         if pair is None or not self._may_vote(pair):
             return
-
-        def changed(note: str) -> None:
-            self._begin_draft(pair, self._marks(pair)[0], note)
-
-        self.app.push_screen(NoteScreen(self._texts, self._marks(pair)[1], changed), lambda _: self.relabel())
+        changed = partial(self._ballot.note, pair)
+        before = self._ballot.marks(pair)[1]
+        self.app.push_screen(NoteScreen(self._texts, before, changed), lambda _: self.relabel())
 
     async def _keep_drafts(self) -> None:
-        if self._drafts != self._drafts_kept and not self._saving:
-            await asyncio.to_thread(self._write_drafts, dict(self._drafts))
-
-    def _write_drafts(self, drafts: dict[Subject, Draft]) -> None:
+        if self._saving:
+            return
         try:
-            self._folder.keep_drafts(drafts)
+            await self._ballot.keep_drafts()
         except OphtimusError as error:
             self._error = error
-        self._drafts_kept = drafts
 
     # --- votes ------------------------------------------------------------------------------------
 
@@ -313,18 +266,13 @@ class VoteScreen(Screen[None]):
             return
         self._saving = True
         try:
-            unsafe, note = self._marks(pair)
             confirmed = False
-            if unsafe:
+            if unsafe := self._ballot.marks(pair)[0]:
                 meant = await self._ask_whether(pair, unsafe)
                 if meant is None:
                     return
                 confirmed = meant == "sure"
-            vote = cast(
-                pair, choice, seed=self._drawing.seed, rater=self._rater,
-                unsafe=unsafe, confirmed=confirmed, note=note,
-            )  # fmt: skip
-            await asyncio.to_thread(self._folder.keep_vote, vote)
+            await self._ballot.cast(pair, choice, confirmed=confirmed)
         except OphtimusError as error:
             self._error = error
             self.relabel()
@@ -332,11 +280,8 @@ class VoteScreen(Screen[None]):
         finally:
             self._saving = False
         self._error = None
-        self._votes[subject(vote)] = vote
-        self._all_votes = list(self._votes.values())
-        self._drafts.pop(subject(vote), None)
-        self._at = self._next_open()
-        self._state = "voting" if self._at < len(self._pairs) else "voted"
+        self._at = self._ballot.next_open
+        self._state = "voting" if self._at < len(self._ballot.pairs) else "voted"
         self._show()
 
     async def _ask_whether(self, pair: Pair, unsafe: Sequence[Side]) -> str | None:
@@ -357,10 +302,10 @@ class VoteScreen(Screen[None]):
     def action_move(self, by: int) -> None:
         """Go to the pair before, to correct its vote; or on, up to the first that has none."""
         to = self._at + by
-        if self._state == "result" or self._saving or not 0 <= to <= self._next_open():
+        if self._state == "result" or self._saving or not 0 <= to <= self._ballot.next_open:
             return
         self._at = to
-        self._state = "voting" if to < len(self._pairs) else "voted"
+        self._state = "voting" if to < len(self._ballot.pairs) else "voted"
         self._show()
 
     def action_turn(self, by: int) -> None:
@@ -396,12 +341,10 @@ class VoteScreen(Screen[None]):
         """Show which level wrote what; from now on these votes stay as they are."""
         if self._state != "voted":
             return
-        ids = [pair.question.id for pair in self._pairs]
         try:
-            await asyncio.to_thread(self._folder.close_to, self._rater, ids)
+            await self._ballot.close()
         except OphtimusError as error:
             self._error = error
-        self._shut = {*self._shut, *ids}
         self._state = "result"
         self._show()
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Self
 
-from ophtimus_edge.cli.batch_progress import spoken
 from ophtimus_edge.compare.running.time_left import TimeLeft
+from ophtimus_edge.terminal.saying import spoken
 from ophtimus_edge.text import sanitize
 
 if TYPE_CHECKING:

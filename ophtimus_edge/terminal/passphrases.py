@@ -4,9 +4,9 @@ import getpass
 import sys
 from pathlib import Path
 
-from ophtimus_edge.cli.standard_input import is_terminal
 from ophtimus_edge.errors import UsageError
 from ophtimus_edge.kit.keys import SigningKey, read_signing_key
+from ophtimus_edge.terminal.standard_input import is_terminal
 from ophtimus_edge.text import sanitize
 
 

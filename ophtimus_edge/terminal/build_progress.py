@@ -4,7 +4,7 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from ophtimus_edge.cli.history.saying import say
+from ophtimus_edge.terminal.saying import say
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -1,4 +1,4 @@
-"""What ``ophtimus history`` says: results on standard output, everything else on standard error."""
+"""What commands say: results on standard output, everything else on standard error."""
 
 import contextlib
 import datetime
@@ -36,6 +36,15 @@ def moment(at: datetime.datetime) -> str:
     with contextlib.suppress(OverflowError, OSError, ValueError):  # at the ends of the calendar
         at = at.astimezone()
     return at.isoformat(sep=" ", timespec="minutes")[:16]
+
+
+def spoken(seconds: float) -> str:
+    """A time for people: seconds below two minutes, then minutes, then hours."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
 
 
 @contextlib.contextmanager
