@@ -11,9 +11,9 @@ from typing import BinaryIO, NamedTuple
 
 from ophtimus_edge.kit.manifest import KitFile
 from ophtimus_edge.models.chunked_copy import CHUNK_BYTES
+from ophtimus_edge.models.digests import page_buffer
 from ophtimus_edge.models.hardware import usable_cores
 
-_READ_BYTES = 256 << 10  # stays in a core's own cache between the reading and the hashing
 _CHUNKS = 4  # of a piece: a stick reads them in one go
 _WAIT_S = 0.2  # Windows does not notice Ctrl+C in a longer wait
 
@@ -82,7 +82,7 @@ def hash_pieces(root: Path, work: list[Piece], on_progress: Callable[[int, int],
     stopped, taking = threading.Event(), threading.Lock()
 
     def run() -> None:
-        buffer = memoryview(bytearray(_READ_BYTES))
+        buffer = page_buffer()
         try:
             while not stopped.is_set():
                 with taking:

@@ -1,6 +1,5 @@
 """From what a person names to a GGUF file: the demonstration model, an installed model, or a path."""
 
-import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +8,7 @@ import msgspec
 from ophtimus_edge import locations, specialties
 from ophtimus_edge.errors import InvalidModelError, ModelNotFoundError
 from ophtimus_edge.models import gguf, kit_models
+from ophtimus_edge.models.digests import sha256_of_rest
 from ophtimus_edge.models.formats import Level, ModelFolder, Template, read_model_folder
 from ophtimus_edge.text import sanitize
 
@@ -160,8 +160,8 @@ def sha256_of(path: Path) -> str:
         InvalidModelError: it cannot be read to its end.
     """
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        with path.open("rb", buffering=0) as file:
+            return sha256_of_rest(file)
     except OSError as error:
         raise InvalidModelError(
             f"{path} cannot be read: {error.strerror or error}.",

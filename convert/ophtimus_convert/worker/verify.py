@@ -10,6 +10,7 @@ from ophtimus_convert.jobs import Verified, Verify
 from ophtimus_convert.positioned import PositionedFile
 from ophtimus_convert.worker import ggml
 from ophtimus_edge.errors import ConversionError
+from ophtimus_edge.models.digests import sha256_of_rest
 from ophtimus_edge.models.gguf import Header, TensorInfo, check
 
 _READ = 8 << 20
@@ -37,7 +38,7 @@ def verify(job: Verify, on_progress: Callable[[int, int, str], None]) -> Verifie
 
 def _hash(path: Path) -> str:
     with path.open("rb", buffering=0) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of_rest(file)
 
 
 def _validate(path: Path, header: Header) -> None:

@@ -5,7 +5,6 @@ SHA-256, and is written last, before the folder gets its name: a folder of that 
 manifest was damaged afterwards, and is never read further.
 """
 
-import hashlib
 import os
 import re
 import shutil
@@ -15,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from ophtimus_edge.locations import sync_folder
+from ophtimus_edge.models.digests import sha256_of_rest
 
 MANIFEST = "manifest.json"
 _SCHEMA = 1
@@ -132,5 +132,5 @@ def sweep(work: Path) -> None:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    with path.open("rb", buffering=0) as file:
+        return sha256_of_rest(file)
