@@ -28,7 +28,7 @@ def files(tmp_path: Path) -> list[str]:
 
 
 def test_a_comparison_reports_what_it_measured_and_hands_its_verdict_on(
-    ophtimus: Command, folder: Path, files: list[str], tmp_path: Path
+    ophtimus: Command, compare: Command, folder: Path, files: list[str], tmp_path: Path
 ) -> None:
     out = tmp_path / "report"
     result = ophtimus("compare", str(folder), *files, "--out", str(out), *QUICK)
@@ -58,14 +58,14 @@ def test_a_comparison_reports_what_it_measured_and_hands_its_verdict_on(
     assert model.tested_languages == ["en"]
 
     measured = {path: path.read_bytes() for path in (out / "measured").iterdir()}
-    again = ophtimus("compare", str(folder), *files, "--out", str(out), *QUICK)
+    again = compare(str(folder), *files, "--out", str(out), *QUICK)
     assert again.returncode == 0, again.stderr
     assert {path: path.read_bytes() for path in (out / "measured").iterdir()} == measured  # nothing anew
     assert read_report(out).levels == report.levels
 
     clinic = tmp_path / "clinic"
-    result = ophtimus(
-        "compare", str(folder), "--quality-from", str(out), "--baseline", str(out), "--rounds", "2",
+    result = compare(
+        str(folder), "--quality-from", str(out), "--baseline", str(out), "--rounds", "2",
         "--out", str(clinic),
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
