@@ -17,6 +17,9 @@ from ophtimus_edge.models.formats import Licence, read_model_folder, write_model
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# Several processes share the cores: a thread that waits for others shall sleep, and not take the time that they need.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # of torch; llama.cpp computes with as many as it is told to
 for _size in ("COLUMNS", "LINES"):  # of whoever runs the tests; a terminal of a test has its own
     os.environ.pop(_size, None)
 

@@ -4,6 +4,7 @@ from histories import opened_profile
 from piloting import shown, stands, until
 from scripted_engine import ScriptedEngine, scripted
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from ophtimus_edge import settings
 from ophtimus_edge.history import keys, profiles
@@ -41,12 +42,12 @@ def kept(profile: profiles.Profile, passphrase: str | None = None) -> list[tuple
 
 
 async def type_in(pilot: Pilot[None], *texts: str) -> None:
-    """Type into one box after the other, with Enter behind each."""
+    """Type into one box after the other, with Enter behind each; only the last letter is a key of its own."""
     for text in texts:
-        await pilot.press(
-            *("space" if letter == " " else "minus" if letter == "-" else letter for letter in text)
-        )
-        await pilot.press("enter")
+        box = pilot.app.focused
+        assert isinstance(box, Input)
+        box.insert_text_at_cursor(text[:-1])
+        await pilot.press(*text[-1:], "enter")
         await pilot.pause(0.15)  # Enter waits for a late syllable
 
 

@@ -15,6 +15,7 @@ from conftest import BIN, ROOT, Disk
 from small_training import Host, Try, host
 
 from ophtimus_training.checkpoints.sound import MANIFEST, damage, latest_sound
+from ophtimus_training.cli import main
 
 KILLS = 50 if os.environ.get("OPHTIMUS_CAMPAIGN") == "long" else 3
 KINDS = ("lora", "adamw", "muon")
@@ -236,15 +237,11 @@ def test_the_command_that_is_stopped_goes_on_when_it_is_given_again(tmp_path: Pa
         "packing=false",
         "batch=2",
     ]
-    words = [
-        str(BIN / "ophtimus-train"),
-        "run",
-        "smoke",
-        *(word for one in settings for word in ("--set", one)),
-    ]
+    words = ["run", "smoke", *(word for one in settings for word in ("--set", one))]
     whole, out = tmp_path / "whole", tmp_path / "out"
-    subprocess.run([*words, "-o", str(whole)], cwd=ROOT, check=True, capture_output=True)
-    with subprocess.Popen([*words, "-o", str(out)], cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+    assert main([*words, "-o", str(whole)]) == 0
+    command = [str(BIN / "ophtimus-train"), *words, "-o", str(out)]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 120
         while not list(tmp_path.glob(".out.part/work/checkpoint-1")) and time.monotonic() < deadline:
             time.sleep(0.005)
@@ -256,7 +253,7 @@ def test_the_command_that_is_stopped_goes_on_when_it_is_given_again(tmp_path: Pa
     assert "Run the same command again" in hint
     assert "Traceback" not in said
     assert not out.exists()
-    subprocess.run([*words, "-o", str(out)], cwd=ROOT, check=True, capture_output=True)
+    assert main([*words, "-o", str(out)]) == 0
     name = "adapter_model.safetensors"
     assert (out / name).read_bytes() == (whole / name).read_bytes()
     assert not list(tmp_path.glob(".*"))

@@ -1,10 +1,9 @@
 """Training for real, for seconds: a base, an adapter on it, and the merge of both."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import BIN, ROOT
+from conftest import ROOT
 from conversions import converted
 
 from ophtimus_training.cli import main
@@ -41,13 +40,14 @@ def test_a_base_and_an_adapter_are_trained_and_converted(
     assert model.kind == "instruct"
 
 
-def test_a_missing_base_or_primer_is_said_in_two_lines(tmp_path: Path) -> None:
+def test_a_missing_base_or_primer_is_said_in_two_lines(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     for recipe, setting in (("demo-instruct", "base=/nowhere"), ("demo-pretrain", "data=/nowhere")):
-        command = [str(BIN / "ophtimus-train"), "run", recipe, "-o", str(tmp_path / "out"), "--set", setting]
-        result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-        assert result.returncode == 1
-        assert "/nowhere" in result.stderr
-        assert "Traceback" not in result.stderr
+        assert main(["run", recipe, "-o", str(tmp_path / "out"), "--set", setting]) == 1
+        message, hint = capfd.readouterr().err.splitlines()[-2:]
+        assert message.startswith("ophtimus-train: ")
+        assert "/nowhere" in message + hint
         assert not (tmp_path / "out").exists()
 
 

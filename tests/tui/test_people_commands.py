@@ -21,6 +21,7 @@ from people_screens import (
 from piloting import shown, stands, until
 from textual.command import CommandPalette
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from ophtimus_edge import locations, settings
 from ophtimus_edge.errors import HistoryLockedError
@@ -32,7 +33,7 @@ async def command(app: OphtimusApp, pilot: Pilot[None], words: str) -> None:
     """Run a command of the palette by its name."""
     await pilot.press("ctrl+p")
     await until(lambda: isinstance(app.screen, CommandPalette))
-    await pilot.press(*("space" if letter == " " else letter for letter in words))
+    app.screen.query_one(Input).insert_text_at_cursor(words)
     await stands(app, words)
     await until(lambda: "No matches" not in shown(app))
     await pilot.press("down", "enter")

@@ -54,17 +54,16 @@ def other_file(folder: Path) -> Path:
 
 
 def test_a_clinic_without_the_reference_measures_speed_and_joins_votes(
-    ophtimus: Command, folder: Path, mcq: str, tmp_path: Path
+    compare: Command, folder: Path, mcq: str, tmp_path: Path
 ) -> None:
     first, clinic, voted, later = (str(tmp_path / name) for name in ("first", "clinic", "voted", "later"))
-    result = ophtimus("compare", str(folder), "--mcq", mcq, *QUICK, "--out", first)
+    result = compare(str(folder), "--mcq", mcq, *QUICK, "--out", first)
     assert result.returncode == 0, result.stderr
     quality = read_report(Path(first))
     reference, level = quality.reference, quality.levels[0]
     (folder / reference.file).unlink()
 
-    result = ophtimus(
-        "compare", str(folder), "--quality-from", first, "--rounds", "2", "--out", clinic
+    result = compare(str(folder), "--quality-from", first, "--rounds", "2", "--out", clinic
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert "BF16, the reference, is not here" in result.stderr
@@ -90,9 +89,9 @@ def test_a_clinic_without_the_reference_measures_speed_and_joins_votes(
     )  # fmt: skip
     votes = tmp_path / "votes.jsonl"
     votes.write_bytes(msgspec.json.encode(vote) + b"\n")
-    again = ("compare", str(folder), "--quality-from", first, "--without", "speed", "--out")
+    again = (str(folder), "--quality-from", first, "--without", "speed", "--out")
     for out, more in ((voted, ["--votes", str(votes)]), (later, [])):
-        result = ophtimus(*again, out, *more)
+        result = compare(*again, out, *more)
         assert result.returncode == 0, result.stderr
         report = read_report(Path(out))
         assert report.verdict
@@ -106,20 +105,19 @@ def test_a_clinic_without_the_reference_measures_speed_and_joins_votes(
     # What takes the reference says so before anything is measured.
     other = tmp_path / "others.jsonl"
     other.write_text(Path(mcq).read_text("utf-8").replace("eye", "ear"), encoding="utf-8")
-    result = ophtimus(*again, str(tmp_path / "refused"), "--mcq", str(other))
+    result = compare(*again, str(tmp_path / "refused"), "--mcq", str(other))
     assert "the reference BF16, which it is measured against, is not here" in two_lines(result)
     assert not (tmp_path / "refused").exists()
 
 
 def test_a_new_level_beside_reused_ones_is_measured_against_the_reference(
-    ophtimus: Command, folder: Path, mcq: str, tmp_path: Path
+    compare: Command, folder: Path, mcq: str, tmp_path: Path
 ) -> None:
     first, out = tmp_path / "first", tmp_path / "out"
-    result = ophtimus("compare", str(folder), "--mcq", mcq, *QUICK, "--out", str(first))
+    result = compare(str(folder), "--mcq", mcq, *QUICK, "--out", str(first))
     assert result.returncode == 0, result.stderr
     new = other_file(folder)
-    result = ophtimus(
-        "compare", str(folder), str(new), "--quality-from", str(first), "--mcq", mcq, *QUICK, "--out", str(out)
+    result = compare(str(folder), str(new), "--quality-from", str(first), "--mcq", mcq, *QUICK, "--out", str(out)
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     report = read_report(out)

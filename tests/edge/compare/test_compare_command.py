@@ -28,7 +28,7 @@ def files(tmp_path: Path) -> list[str]:
 
 
 def test_a_comparison_reports_what_it_measured_and_hands_its_verdict_on(
-    ophtimus: Command, folder: Path, files: list[str], tmp_path: Path
+    ophtimus: Command, compare: Command, folder: Path, files: list[str], tmp_path: Path
 ) -> None:
     out = tmp_path / "report"
     result = ophtimus("compare", str(folder), *files, "--out", str(out), *QUICK)
@@ -58,14 +58,14 @@ def test_a_comparison_reports_what_it_measured_and_hands_its_verdict_on(
     assert model.tested_languages == ["en"]
 
     measured = {path: path.read_bytes() for path in (out / "measured").iterdir()}
-    again = ophtimus("compare", str(folder), *files, "--out", str(out), *QUICK)
+    again = compare(str(folder), *files, "--out", str(out), *QUICK)
     assert again.returncode == 0, again.stderr
     assert {path: path.read_bytes() for path in (out / "measured").iterdir()} == measured  # nothing anew
     assert read_report(out).levels == report.levels
 
     clinic = tmp_path / "clinic"
-    result = ophtimus(
-        "compare", str(folder), "--quality-from", str(out), "--baseline", str(out), "--rounds", "2",
+    result = compare(
+        str(folder), "--quality-from", str(out), "--baseline", str(out), "--rounds", "2",
         "--out", str(clinic),
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
@@ -78,8 +78,8 @@ def test_a_comparison_reports_what_it_measured_and_hands_its_verdict_on(
     assert here.baseline_sha256 == sha256_of(out / "report.json")
 
 
-def test_a_plan_measures_nothing(ophtimus: Command, files: list[str], tmp_path: Path) -> None:
-    result = ophtimus("compare", "demo", *files, "--plan", "--out", str(tmp_path / "report"))
+def test_a_plan_measures_nothing(compare: Command, files: list[str], tmp_path: Path) -> None:
+    result = compare("demo", *files, "--plan", "--out", str(tmp_path / "report"))
     assert result.returncode == 0, result.stderr
     assert "divergence" in result.stdout
     assert "mcq" in result.stdout
@@ -89,14 +89,12 @@ def test_a_plan_measures_nothing(ophtimus: Command, files: list[str], tmp_path: 
 
 @pytest.mark.parametrize("signed", [True, False])
 def test_a_signed_folder_stays_as_it_was_signed(
-    ophtimus: Command, folder: Path, files: list[str], tmp_path: Path, signed: bool
+    compare: Command, folder: Path, files: list[str], tmp_path: Path, signed: bool
 ) -> None:
     if signed:
         (folder / "model.json.minisig").write_text("untrusted comment: signature\n")
     before = (folder / "model.json").read_bytes()
-    result = ophtimus(
-        "compare", str(folder), *files, *QUICK, "--without", "mcq", "--out", str(tmp_path / "report")
-    )
+    result = compare(str(folder), *files, *QUICK, "--without", "mcq", "--out", str(tmp_path / "report"))
     assert result.returncode == 0, result.stderr
     assert ("is signed" in result.stderr) == signed
     assert ((folder / "model.json").read_bytes() == before) == signed
@@ -116,16 +114,16 @@ def test_a_signed_folder_stays_as_it_was_signed(
     ],
 )
 def test_what_cannot_be_compared_is_refused_before_anything_is_measured(
-    ophtimus: Command, tmp_path: Path, words: tuple[str, ...], said: str, code: int
+    compare: Command, tmp_path: Path, words: tuple[str, ...], said: str, code: int
 ) -> None:
     (tmp_path / "short.txt").write_text("Too short.", encoding="utf-8")
-    result = ophtimus("compare", "demo", *words, "--out", str(tmp_path / "report"), cwd=tmp_path)
+    result = compare("demo", *words, "--out", str(tmp_path / "report"), cwd=tmp_path)
     assert said in two_lines(result, code)
     assert not (tmp_path / "report").exists()
 
 
-def test_the_programs_own_questions_recommend_nothing(ophtimus: Command, tmp_path: Path) -> None:
-    result = ophtimus("compare", "demo", *QUICK, "--without", "divergence", "--out", str(tmp_path / "report"))
+def test_the_programs_own_questions_recommend_nothing(compare: Command, tmp_path: Path) -> None:
+    result = compare("demo", *QUICK, "--without", "divergence", "--out", str(tmp_path / "report"))
     assert result.returncode == 0, result.stderr
     report = read_report(tmp_path / "report")
     assert report.verdict

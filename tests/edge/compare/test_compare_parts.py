@@ -27,11 +27,11 @@ def votes_file(path: Path, count: int) -> Path:
     return path
 
 
-def test_answers_are_written_parsed_scored_compared_and_voted_on(ophtimus: Command, tmp_path: Path) -> None:
+def test_answers_are_written_parsed_scored_compared_and_voted_on(compare: Command, tmp_path: Path) -> None:
     mcq, essay = choice_file(tmp_path / "mcq.jsonl", 4), essay_file(tmp_path / "essay.jsonl", 3)
     votes, out = votes_file(tmp_path / "votes.jsonl", 3), tmp_path / "report"
-    result = ophtimus(
-        "compare", "demo", "--mcq", str(mcq), "--essay", str(essay), "--votes", str(votes), "--without", "speed",
+    result = compare(
+        "demo", "--mcq", str(mcq), "--essay", str(essay), "--votes", str(votes), "--without", "speed",
         "--max-tokens", "40", "--out", str(out),
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
@@ -61,11 +61,11 @@ def test_answers_are_written_parsed_scored_compared_and_voted_on(ophtimus: Comma
 
 
 def test_without_files_of_ones_own_divergence_is_of_the_embedded_questions(
-    ophtimus: Command, tmp_path: Path
+    compare: Command, tmp_path: Path
 ) -> None:
     out = tmp_path / "report"
     without = (word for part in ("speed", "mcq", "essay") for word in ("--without", part))
-    result = ophtimus("compare", "demo", *without, "--out", str(out))
+    result = compare("demo", *without, "--out", str(out))
     assert result.returncode == 0, result.stderr
     report = read_report(out)
     (file,) = report.files
@@ -111,11 +111,11 @@ def without_extra(tmp_path: Path) -> dict[str, str]:
 
 
 def test_without_the_extra_answers_are_kept_and_compared_and_the_report_says_so(
-    ophtimus: Command, tmp_path: Path, without_extra: dict[str, str]
+    ophtimus: Command, compare: Command, tmp_path: Path, without_extra: dict[str, str]
 ) -> None:
     essay, out = essay_file(tmp_path / "essay.jsonl", 3), tmp_path / "report"
-    words = ("compare", "demo", "--essay", str(essay), *ESSAYS_ALONE, "--out", str(out))
-    result = ophtimus(*words, env=without_extra)
+    words = ("demo", "--essay", str(essay), *ESSAYS_ALONE, "--out", str(out))
+    result = ophtimus("compare", *words, env=without_extra)
     assert result.returncode == 0, result.stderr
     (level,) = read_report(out).levels
     assert level.critical
@@ -126,7 +126,7 @@ def test_without_the_extra_answers_are_kept_and_compared_and_the_report_says_so(
     assert 'pip install "ophtimus-edge[essay]"' in level.essay.notes[0]
     assert "not scored" in result.stderr
     assert len(read_report(out).questions) == 3
-    scored = ophtimus(*words)
+    scored = compare(*words)
     assert scored.returncode == 0, scored.stderr
     (level,) = read_report(out).levels
     assert level.essay

@@ -20,27 +20,25 @@ def words(tmp_path: Path) -> list[str]:
     return ["demo", "--text", str(text), "--mcq", str(mcq), *QUICK]
 
 
-def test_a_killed_comparison_goes_on_where_it_was(
-    ophtimus: Command, words: list[str], tmp_path: Path
-) -> None:
+def test_a_killed_comparison_goes_on_where_it_was(compare: Command, words: list[str], tmp_path: Path) -> None:
     out = tmp_path / "killed"
     assert stopped(words, out, "divergence", signal.SIGKILL).returncode == -signal.SIGKILL
     assert not (out / "report.json").exists()
     ((name, before),) = records(out, "divergence").items()
-    result = ophtimus("compare", *words, "--out", str(out))
+    result = compare(*words, "--out", str(out))
     assert result.returncode == 0, result.stderr
     after = records(out, "divergence")[name]
     assert 1 <= len(before) < len(after)
     assert after[: len(before)] == before
     assert len({json.loads(line)["digest"] for line in after}) == len(after)
     whole = tmp_path / "whole"
-    result = ophtimus("compare", *words, "--out", str(whole))
+    result = compare(*words, "--out", str(whole))
     assert result.returncode == 0, result.stderr
     assert read_report(out).levels == read_report(whole).levels
 
 
 def test_ctrl_c_says_that_what_is_measured_is_kept(
-    ophtimus: Command, words: list[str], tmp_path: Path
+    compare: Command, words: list[str], tmp_path: Path
 ) -> None:
     out = tmp_path / "stopped"
     result = stopped(words, out, "divergence", signal.SIGINT)
@@ -55,18 +53,18 @@ def test_ctrl_c_says_that_what_is_measured_is_kept(
     path = out / "measured" / name
     mark = {**json.loads(before[0]), "same_top": 1}
     path.write_bytes(path.read_bytes().replace(before[0], json.dumps(mark).encode() + b"\n"))
-    assert ophtimus("compare", *words, "--out", str(out)).returncode == 0
+    assert compare(*words, "--out", str(out)).returncode == 0
     after = [json.loads(line) for line in records(out, "divergence")[name]]
     assert after[0] == mark
     assert len({line["digest"] for line in after}) == len(after)
 
 
-def test_other_questions_under_the_same_ids_are_asked(ophtimus: Command, tmp_path: Path) -> None:
+def test_other_questions_under_the_same_ids_are_asked(compare: Command, tmp_path: Path) -> None:
     file, out, fresh = tmp_path / "essay.jsonl", tmp_path / "report", tmp_path / "fresh"
 
     def run(what: str, into: Path) -> None:
         essay_file(file, what=what)
-        result = ophtimus("compare", "demo", "--essay", str(file), *ESSAYS_ALONE, "--out", str(into))
+        result = compare("demo", "--essay", str(file), *ESSAYS_ALONE, "--out", str(into))
         assert result.returncode == 0, result.stderr
 
     run("glaucoma", out)
@@ -84,13 +82,13 @@ def test_other_questions_under_the_same_ids_are_asked(ophtimus: Command, tmp_pat
     assert (again.questions, again.levels) == (first.questions, first.levels)
 
 
-def test_what_was_asked_otherwise_before_is_not_counted(ophtimus: Command, tmp_path: Path) -> None:
+def test_what_was_asked_otherwise_before_is_not_counted(compare: Command, tmp_path: Path) -> None:
     file, out = tmp_path / "mcq.jsonl", tmp_path / "report"
 
     def run(what: str, *more: str) -> tuple[object, ...]:
         choice_file(file, 4, what)
         words = ("--without", "speed", "--mcq", str(file), *more)
-        result = ophtimus("compare", "demo", *words, "--out", str(out))
+        result = compare("demo", *words, "--out", str(out))
         assert result.returncode == 0, result.stderr
         report = read_report(out)
         return report.reference.mcq, report.levels[0].mcq

@@ -42,11 +42,27 @@ socket.getaddrinfo = look_up
 """
 
 
+# The process with everything but the model, for what is asked of the process: it starts without torch.
+NO_MODEL = """
+import sys, types
+class SentenceTransformer:
+    max_seq_length = 256
+    def __init__(self, folder, **settings):
+        pass
+sys.modules["sentence_transformers"] = types.SimpleNamespace(SentenceTransformer=SentenceTransformer)
+"""
+
+
 def first_on_path(monkeypatch: pytest.MonkeyPatch, folder: Path, code: str) -> None:
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(code)
     before = os.environ.get("PYTHONPATH", "")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), *([before] if before else [])]))
+
+
+@pytest.fixture
+def without_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    first_on_path(monkeypatch, tmp_path / "site", NO_MODEL)
 
 
 @needs_extra
@@ -75,6 +91,7 @@ async def test_texts_of_one_meaning_are_near_and_nothing_goes_online(
 
 
 @needs_extra
+@pytest.mark.usefixtures("without_model")
 async def test_a_process_that_is_killed_midway_says_so() -> None:
     async with Similarity() as similarity:
         assert similarity.process_id
@@ -90,6 +107,7 @@ async def test_a_process_that_is_killed_midway_says_so() -> None:
 
 
 @needs_extra
+@pytest.mark.usefixtures("without_model")
 async def test_a_question_that_is_given_up_ends_the_process() -> None:
     """Its answer would be taken for the next one's."""
     async with Similarity() as similarity:
@@ -101,6 +119,7 @@ async def test_a_question_that_is_given_up_ends_the_process() -> None:
 
 
 @needs_extra
+@pytest.mark.usefixtures("without_model")
 @pytest.mark.parametrize("sent", [b"x" * (LINE_BYTES + 10), b'{"type":"Other"}\n'], ids=["long", "other"])
 def test_a_line_that_is_no_request_ends_the_process(sent: bytes) -> None:
     command = [sys.executable, "-m", "ophtimus_edge.compare.embedding"]
