@@ -24,6 +24,7 @@ _STEPS = {
     "packages": "installing the program",
     "copy": "copying",
     "try": "trying a first question",
+    "remove": "removing the program",
 }
 
 
@@ -52,10 +53,13 @@ class Company:
         if step != self._step:
             self._end()
             self._step = step
-            if sys.stderr.isatty():
-                self._begin(step)
-            else:
+            if not sys.stderr.isatty():
                 say(_STEPS[step])
+            elif step != "remove":
+                self._begin(step)
+        if step == "remove" and sys.stderr.isatty():  # not with rich, which is among what is removed
+            sys.stderr.write(f"\r  {_STEPS[step]} {100 * done // total} %")
+            sys.stderr.flush()
         if self._bars:
             bars, task = self._bars
             bars.update(task, completed=done, total=total, what=line(what)[-50:])
@@ -129,4 +133,6 @@ class Company:
     def _end(self) -> None:
         if self._bars:
             self._bars[0].stop()
+        elif self._step == "remove" and sys.stderr.isatty():
+            sys.stderr.write("\n")
         self._bars, self._step = None, None

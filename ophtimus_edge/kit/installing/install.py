@@ -23,7 +23,7 @@ from ophtimus_edge.kit.state import KitState, installed, read_state, write_state
 from ophtimus_edge.kit.succeeding import check_follows
 from ophtimus_edge.kit.verifying import Signed, Verified, read_signed, verify_files
 
-Step = Literal["verify", "packages", "copy", "try"]
+Step = Literal["verify", "packages", "copy", "try", "remove"]
 _ROOM = 16 << 20  # for what is written beside the files
 _MIB = 2**20
 
@@ -32,7 +32,7 @@ class Company(Protocol):
     """Who is there while a kit is installed: a person at a terminal, or nobody."""
 
     def show(self, step: Step, done: int, total: int, what: str) -> None:
-        """How far a step is: bytes for ``verify`` and ``copy``, wheels for ``packages``."""
+        """How far a step is: bytes for ``verify`` and ``copy``, wheels for ``packages``, parts for ``remove``."""
 
     def accepts(self, kit: Signed) -> bool:
         """Whether to install a kit that no key vouches for here, its manifest's SHA-256 compared with paper."""

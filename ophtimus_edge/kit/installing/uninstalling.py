@@ -43,7 +43,7 @@ def uninstall(root: Path, company: Company, *, delete_history: bool) -> list[Pat
         layout.unswitch(root)
         clear_unpacked(root)
         for folder in sorted((root / layout.VERSIONS).glob("*")):
-            layout.remove(folder)
+            layout.remove(folder, lambda done, total: company.show("remove", done, total, ""))
         for name in (layout.VERSIONS, "bin", "kept"):
             if (root / name).is_dir():
                 shutil.rmtree(root / name)

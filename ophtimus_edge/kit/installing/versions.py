@@ -7,6 +7,7 @@ lies in it, it is none. ``current`` names the one that runs, and is replaced at 
 import contextlib
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from ophtimus_edge.errors import KitError, KitInstallError, OphtimusError
@@ -97,15 +98,25 @@ def finish(folder: Path) -> None:
     sync_folder(folder.parent)
 
 
-def remove(folder: Path) -> None:
+def remove(folder: Path, on_progress: Callable[[int, int], None] = lambda done, total: None) -> None:
     """Remove a version, which is none from the first moment on.
+
+    Args:
+        on_progress: told how many of its parts are removed: of the packages, one after another, and of the rest.
 
     Raises:
         OSError: it cannot be removed.
     """
-    if folder.is_dir():
-        _mark(folder, "")
-        shutil.rmtree(folder)
+    if not folder.is_dir():
+        return
+    _mark(folder, "")
+    packages = [*folder.glob(f"{ENVIRONMENT}/lib/*/site-packages/*"), *folder.glob(f"{ENVIRONMENT}/Lib/*/*")]
+    on_progress(0, len(packages) + 1)
+    for done, package in enumerate(packages, 1):
+        _remove(package)
+        on_progress(done, len(packages) + 1)
+    shutil.rmtree(folder)
+    on_progress(len(packages) + 1, len(packages) + 1)
 
 
 def current(root: Path) -> str:

@@ -92,6 +92,20 @@ def test_whether_conversations_are_left_is_said_as_it_is(
     assert ("There were no past conversations." in told_) is not kept
 
 
+def test_removing_says_how_far_it_is(root: Path, tmp_path: Path) -> None:
+    """It takes half a minute on a slow disk."""
+    seen = []
+    folder = versions.folder_of(root, "1.0.0")
+    kept = list(folder.rglob("*.py"))
+    versions.remove(folder, lambda done, total: seen.append((done, total)))
+    assert kept
+    assert not folder.exists()
+    total = seen[0][1]
+    assert seen == [(done, total) for done in range(total + 1)]
+    assert total > 1
+    versions.remove(folder, lambda done, total: pytest.fail("there is nothing to remove"))
+
+
 def test_a_program_in_use_is_named_with_what_to_do(
     root: Path, kit: Kit, capsys: pytest.CaptureFixture[str]
 ) -> None:
