@@ -200,8 +200,9 @@ def _list(texts: list[str]) -> str:
 
 def _fenced(text: str) -> str:
     """A text in a fence that is longer than any in it, and what could not be shown of it."""
-    fence = "`" * max(3, 1 + max((len(run) for run in _BACKTICKS.findall(text)), default=0))
     lost = left_out(text)
+    text = sanitize(text)  # first: without what is between them, two runs of backticks are one
+    fence = "`" * max(3, 1 + max((len(run) for run in _BACKTICKS.findall(text)), default=0))
     note = (
         f"\n\n{lost:,} control character{'s' if lost > 1 else ''} in this text cannot be shown."
         if lost

@@ -76,6 +76,7 @@ def _answer(item: Shown, reply: Reply, say: Sentences) -> Iterator[str]:
 
 def _fenced(text: str) -> str:
     """A text in a fence that is longer than any in it."""
+    text = sanitize(text)  # first: without what is between them, two runs of backticks are one
     fence = "`" * max(3, 1 + max((len(run) for run in _BACKTICKS.findall(text)), default=0))
     return f"{fence}text\n{text}\n{fence}"
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 import msgspec
 import pytest
 from edge.compare import hostile_reports, korean_reports, reports
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -82,6 +82,7 @@ def test_hostile_words_break_out_of_no_fence_and_become_no_markup() -> None:
 
 
 @settings(deadline=None)
+@example("`\x1b``")  # two runs of backticks that are one without the code between them
 @given(st.text(st.sampled_from("`~\n a|<\\\r\x1b"), max_size=40))
 def test_any_answer_stands_in_its_fence(text: str) -> None:
     report = reports.rich()

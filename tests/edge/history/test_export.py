@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from histories import talk_of
 from hypothesis import given, settings
 from talks import AT, HOW, talk_with, talks
 
@@ -81,6 +82,11 @@ def wanted(talk: Talk) -> list[str]:
 @given(talks())
 def test_every_word_of_the_path_stands_in_markdown_as_it_was_written(talk: Talk) -> None:
     assert fenced(render([talk], "md").decode()) == wanted(talk)
+
+
+def test_a_control_code_between_backticks_does_not_close_the_fence() -> None:
+    talk = talk_of("`\x1b``", "An answer.")
+    assert fenced(render([talk], "md").decode()) == ["```", "An answer."]
 
 
 @settings(max_examples=25, deadline=None)
