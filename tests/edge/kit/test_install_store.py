@@ -25,6 +25,7 @@ def version(signing_key: SigningKey, tmp_path: Path, monkeypatch: pytest.MonkeyP
         read_model_folder(locations.demo_folder()), name="eyes", version="7"
     )
     names = [level.file for level in description.levels] + ["LICENSE", "README.md", "known_questions.jsonl"]
+    names += [record.name for record in description.provenance]
     files = {name: (locations.demo_folder() / name).read_bytes() for name in names}
     files["model.json"] = encode(description)
     kit = make_kit(
