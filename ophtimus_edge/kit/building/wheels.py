@@ -5,7 +5,6 @@ own requirements on, each one that holds on the machine is followed to its wheel
 pip fetches; its own resolver would read the conditions as of the machine that it runs on.
 """
 
-import hashlib
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from ophtimus_edge.kit.building.pip import run_pip
 from ophtimus_edge.kit.building.targets import Target
 from ophtimus_edge.kit.building.watching import Watcher
 from ophtimus_edge.kit.building.wheel_files import Wheel, check_whole, read_wheel
+from ophtimus_edge.models.digests import file_sha256
 
 LLAMA = "llama-cpp-python"
 PROGRAM = "ophtimus-edge"
@@ -199,7 +199,7 @@ def requirements_text(sets: Mapping[str, list[Wheel]]) -> str:
         for wheel in sets[python]:
             key = wheel.name, str(wheel.version)
             versions.setdefault(key, set()).add(python)
-            hashes.setdefault(key, set()).add(_sha256(wheel.path))
+            hashes.setdefault(key, set()).add(file_sha256(wheel.path))
     lines = [
         "# Exact versions with the hashes of their wheels: pip install --no-index --no-deps --require-hashes."
     ]
@@ -210,8 +210,3 @@ def requirements_text(sets: Mapping[str, list[Wheel]]) -> str:
         known = sorted(hashes[name, version])
         lines += [f"    --hash=sha256:{one}{'' if one == known[-1] else ' ' + chr(92)}" for one in known]
     return "\n".join(lines) + "\n"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

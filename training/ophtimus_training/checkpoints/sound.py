@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from ophtimus_edge.locations import sync_folder
-from ophtimus_edge.models.digests import sha256_of_rest
+from ophtimus_edge.models.digests import file_sha256
 
 MANIFEST = "manifest.json"
 _SCHEMA = 1
@@ -56,7 +56,7 @@ def publish(part: Path, final: Path) -> None:
     step = step_of(final)
     assert step is not None  # noqa: S101  # named by the trainer, never by a person
     paths = sorted(path for path in part.rglob("*") if path.is_file())
-    files = [_File(str(path.relative_to(part)), path.stat().st_size, _sha256(path)) for path in paths]
+    files = [_File(str(path.relative_to(part)), path.stat().st_size, file_sha256(path)) for path in paths]
     (part / MANIFEST).write_bytes(msgspec.json.encode(_Manifest(_SCHEMA, step, files)))
     for path in [*paths, part / MANIFEST]:
         with path.open("rb+") as file:
@@ -87,7 +87,7 @@ def damage(folder: Path) -> str | None:
             size = path.stat().st_size
             if size != entry.size:
                 return f"{entry.name} has {size} bytes, not {entry.size}"
-            if _sha256(path) != entry.sha256:
+            if file_sha256(path) != entry.sha256:
                 return f"{entry.name} is not what was written"
         except FileNotFoundError:
             return f"{entry.name} is missing"
@@ -129,8 +129,3 @@ def sweep(work: Path) -> None:
     """Remove what a killed run left of a checkpoint that was being written or removed."""
     for entry in work.glob(".checkpoint-*"):
         shutil.rmtree(entry, ignore_errors=True)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb", buffering=0) as file:
-        return sha256_of_rest(file)
