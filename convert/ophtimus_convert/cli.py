@@ -3,7 +3,6 @@
 import argparse
 import gc
 import json
-import os
 import re
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ophtimus_edge.errors import ConversionError, MissingExtraError, UsageError
 from ophtimus_edge.terminal.failures import reported
+from ophtimus_edge.terminal.libraries import silence_libraries
 
 if TYPE_CHECKING:
     from ophtimus_convert.conversion import Options
@@ -95,7 +95,7 @@ def run(words: argparse.Namespace) -> None:
     Raises:
         OphtimusError: the words do not fit, a package is missing, or the conversion failed.
     """
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    silence_libraries()
     try:
         from ophtimus_convert import gates, jobs
         from ophtimus_convert.child import spares

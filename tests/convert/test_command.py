@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from conftest import BIN
+from conversions import make_adapter
 
 from ophtimus_edge.models.formats import read_model_folder
 
@@ -49,6 +50,18 @@ def test_a_folder_to_a_model_folder(tiny_checkpoint: Path, tmp_path: Path) -> No
     again = run(tmp_path / "licensed", "-l", "Q8_0", "-o", out, "--name", "tiny", "--version", "2", "--json")
     assert "already" in again.stderr
     assert json.loads(again.stdout.splitlines()[0])["level"] == "Q8_0"
+
+
+def test_standard_error_has_the_steps_and_no_word_of_a_library(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    """With an adapter, whose library loads every other that it knows of."""
+    adapter = make_adapter(tiny_checkpoint, tmp_path / "adapter")
+    result = run(
+        tiny_checkpoint, "--adapter", adapter, "-l", "BF16", "-o", tmp_path / "out", "--name", "tiny"
+    )
+    assert result.returncode == 0, result.stderr
+    lines = [line for line in result.stderr.splitlines() if line.strip()]
+    licence = [line for line in lines if "licence file" in line or "put LICENSE" in line]
+    assert [line for line in lines if "━" not in line] == licence
 
 
 def test_the_plan_is_printed_and_nothing_is_written(tiny_checkpoint: Path, tmp_path: Path) -> None:

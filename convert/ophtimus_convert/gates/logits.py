@@ -6,9 +6,7 @@ and up swapped) moves logits by about their whole spread, rounding by a few hund
 """
 
 import importlib.util
-import logging
 import math
-import warnings
 from typing import Any
 
 import numpy as np
@@ -83,22 +81,13 @@ async def logits(subject: Subject) -> Finding:
     return Finding(True, f"{level} against transformers over {tokens} tokens: {figures}")
 
 
-def _silence_libraries() -> None:
-    """What they tell programmers is none of a person's who converts: names they will drop, kernels for others."""
-    for name in ("torchao", "torch.utils._pytree"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", category=FutureWarning)
+def _reference(subject: Subject, prompts: list[list[int]]) -> list[npt.NDArray[np.float32]]:
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-
-
-def _reference(subject: Subject, prompts: list[list[int]]) -> list[npt.NDArray[np.float32]]:
-    _silence_libraries()
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
+    transformers_logging.disable_progress_bar()  # the conversion has its own
     checkpoint, adapter = subject.blueprint.checkpoint, subject.blueprint.adapter
     config = LlamaConfig.from_pretrained(checkpoint.folder, local_files_only=True)
     if hasattr(config, "quantization_config"):  # stale: the weights are not packed

@@ -1,12 +1,10 @@
 """The [training] extra: what a verb that needs it says when it is not installed."""
 
 import contextlib
-import logging
-import os
-import warnings
 from collections.abc import Iterator
 
 from ophtimus_edge.errors import MissingExtraError
+from ophtimus_edge.terminal.libraries import silence_libraries
 
 
 @contextlib.contextmanager
@@ -16,11 +14,7 @@ def training_extra() -> Iterator[None]:
     Raises:
         MissingExtraError: a package of the [training] extra is not installed.
     """
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    # What libraries say to programmers while they are imported: kernels for other machines, names they will drop.
-    for name in ("torchao", "torch.utils._pytree", "accelerate"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", category=FutureWarning)
+    silence_libraries()
     try:
         yield
     except ImportError as error:
