@@ -1,21 +1,20 @@
 """How far a batch is, on standard error: a bar in a terminal, a few lines elsewhere."""
 
-import sys
 import time
-from types import TracebackType
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Self
 
+from ophtimus_edge.terminal.progress_bars import ProgressBars
 from ophtimus_edge.terminal.saying import spoken
-from ophtimus_edge.text import sanitize
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import ProgressColumn
 
 _LINES = 10  # where standard error is no terminal: a line for each tenth
 _LINE_S = 600.0  # and one where a tenth takes longer than ten minutes
 
 
-class BatchProgress:
+class BatchProgress(ProgressBars):
     """The progress of loading and of answering; used as a context manager.
 
     Args:
@@ -23,34 +22,29 @@ class BatchProgress:
         total: rows of the input.
     """
 
+    transient = True
+
     def __init__(self, done: int, total: int) -> None:
+        super().__init__()
         self._before, self._total = done, total
         self._done = done
         self._start = self._said = time.monotonic()
         self._tenth = done * _LINES // total
-        self._bars: Progress | None = None
-        self._task: TaskID | None = None
 
     def __enter__(self) -> Self:
         if self._before:
             self.note(f"{self._before} of {self._total} rows are there already.")
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-            self._bars = Progress(
-                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-                TextColumn("{task.fields[left]}"), console=Console(stderr=True), transient=True,
-            )  # fmt: skip
+        super().__enter__()
+        if self._bars:
             self._task = self._bars.add_task("loading the model", total=100, left="")
-            self._bars.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bars:
-            self._bars.stop()
+    def columns(self) -> "Sequence[ProgressColumn]":
+        """What is done, how much of it, and how long it takes."""
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+
+        name, left = TextColumn("{task.description}"), TextColumn("{task.fields[left]}")
+        return [name, BarColumn(), MofNCompleteColumn(), left]
 
     def loading(self, fraction: float) -> None:
         """The model is loaded so far, 0 to 1."""
@@ -64,15 +58,6 @@ class BatchProgress:
             self._bars.reset(
                 self._task, description="answering", completed=self._before, total=self._total, left=""
             )
-
-    def note(self, sentence: str) -> None:
-        """Say something that stays on the screen."""
-        text = sanitize(sentence)
-        if self._bars:
-            self._bars.console.print(text, markup=False, highlight=False, soft_wrap=True)
-        else:
-            sys.stderr.write(text + "\n")
-            sys.stderr.flush()
 
     def answered(self, done: int, failed: int) -> None:
         """So many rows are there, and so many of them have no answer."""

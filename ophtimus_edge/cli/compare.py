@@ -52,17 +52,18 @@ def add_parser(verbs: Any) -> None:
     verb.add_argument("--likelihood-only", action="store_true",
                       help="multiple choice by the letters' likelihood alone: ten times as fast")  # fmt: skip
     verb.add_argument("--max-tokens", type=int, default=wanted.ESSAY_TOKENS, metavar="N",
-                      help="of an essay's answer (default 512)")  # fmt: skip
+                      help=f"of an essay's answer (default {wanted.ESSAY_TOKENS})")  # fmt: skip
     verb.add_argument("--similarity", action="store_true",
                       help="compare essays in meaning too; needs the [essay] extra")  # fmt: skip
     verb.add_argument("--semscore", type=Path, metavar="DIR",
                       help="a folder of all-mpnet-base-v2, for published SemScore")  # fmt: skip
     verb.add_argument("--accuracy-tolerance", type=float, default=wanted.ACCURACY_POINTS, metavar="POINTS",
-                      help="that a level may be worse by (default 2)")  # fmt: skip
+                      help=f"that a level may be worse by (default {wanted.ACCURACY_POINTS:g})")  # fmt: skip
     verb.add_argument("--kl-tolerance", type=float, default=wanted.KL_NATS, metavar="NATS",
-                      help="mean KL divergence at the most (default 0.05)")  # fmt: skip
+                      help=f"mean KL divergence at the most (default {wanted.KL_NATS:g})")  # fmt: skip
     verb.add_argument("--speed-wanted", type=float, default=wanted.TOKENS_A_SECOND, metavar="T",
-                      help="tokens/s that the most faithful fast level must reach (default 5)")  # fmt: skip
+                      help="tokens/s that the most faithful fast level must reach "
+                      f"(default {wanted.TOKENS_A_SECOND:g})")  # fmt: skip
     verb.add_argument(
         "--gpu-layers", type=int, metavar="N", help="layers that a GPU takes (default: what fits)"
     )

@@ -1,48 +1,35 @@
 """How far the building of a kit is, on standard error: a bar and a clock in a terminal, a line a step elsewhere."""
 
-import sys
+from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
+from ophtimus_edge.terminal.progress_bars import ProgressBars
 from ophtimus_edge.terminal.saying import say
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import ProgressColumn
 
 
-class BuildProgress:
+class BuildProgress(ProgressBars):
     """The progress of a build; used as a context manager."""
 
     def __init__(self) -> None:
-        self._bars: Progress | None = None
-        self._task: TaskID | None = None
+        super().__init__()
         self._notes: list[str] = []
 
-    def __enter__(self) -> Self:
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import (
-                BarColumn,
-                DownloadColumn,
-                Progress,
-                SpinnerColumn,
-                TextColumn,
-                TimeElapsedColumn,
-            )
+    def columns(self) -> "Sequence[ProgressColumn]":
+        """The step, how many bytes of it are done, and for how long."""
+        from rich.progress import BarColumn, DownloadColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-            self._bars = Progress(
-                SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(bar_width=20),
-                DownloadColumn(binary_units=True), TimeElapsedColumn(), console=Console(stderr=True),
-            )  # fmt: skip
-            self._bars.start()
-        return self
+        name, size = TextColumn("{task.description}", markup=False), DownloadColumn(binary_units=True)
+        return [SpinnerColumn(), name, BarColumn(bar_width=20), size, TimeElapsedColumn()]
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._end_task(error is None)
-        if self._bars:
-            self._bars.stop()
+        super().__exit__(kind, error, trace)
 
     def step(self, sentence: str) -> None:
         """Something begins that may take a while."""

@@ -1,21 +1,21 @@
 """How far a comparison is, on standard error: a bar for each part and level, a few lines elsewhere."""
 
-import sys
-from collections.abc import Mapping
-from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Self
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from ophtimus_edge.compare.running.time_left import TimeLeft
+from ophtimus_edge.terminal.progress_bars import ProgressBars
 from ophtimus_edge.terminal.saying import spoken
 from ophtimus_edge.text import sanitize
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import ProgressColumn
 
 _LINES = 4  # where standard error is no terminal: a line for each quarter of a part
 
 
-class CompareProgress:
+class CompareProgress(ProgressBars):
     """The progress of the parts; used as a context manager.
 
     Args:
@@ -23,29 +23,17 @@ class CompareProgress:
     """
 
     def __init__(self, steps: Mapping[str, float] = MappingProxyType({})) -> None:
-        self._bars: Progress | None = None
-        self._task: TaskID | None = None
+        super().__init__()
         self._name = ""
         self._said = 0
         self._time = TimeLeft(steps)
 
-    def __enter__(self) -> Self:
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    def columns(self) -> "Sequence[ProgressColumn]":
+        """The part, how much of it is done, and how long it takes."""
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 
-            self._bars = Progress(
-                TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
-                TextColumn("{task.fields[left]}"), console=Console(stderr=True),
-            )  # fmt: skip
-            self._bars.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bars:
-            self._bars.stop()
+        name, left = TextColumn("{task.description}", markup=False), TextColumn("{task.fields[left]}")
+        return [name, BarColumn(), MofNCompleteColumn(), left]
 
     def part(self, name: str, level: str) -> None:
         """A part of a level begins."""
@@ -78,12 +66,3 @@ class CompareProgress:
         if every is not None and spoken(every) != spoken(step):
             said += f", {spoken(every)} for all parts"
         return said
-
-    def note(self, sentence: str) -> None:
-        """Say something that stays on the screen."""
-        text = sanitize(sentence)
-        if self._bars:
-            self._bars.console.print(text, markup=False, highlight=False, soft_wrap=True)
-        else:
-            sys.stderr.write(text + "\n")
-            sys.stderr.flush()

@@ -52,8 +52,8 @@ def run(options: argparse.Namespace) -> None:
             if not company.asks(question, "add --yes"):
                 say("Nothing was removed.")
                 return
+        kept = bool(profiles.list_profiles())  # while there is a program to look with
         left = uninstall(root, company, delete_history=delete)
-        kept = bool(profiles.list_profiles())
     if options.json:
         fate = "deleted" if delete else "kept" if kept else "none"
         result_json({"folder": str(root), "history": fate, "left": [*map(str, left)]})
