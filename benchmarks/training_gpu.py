@@ -30,7 +30,7 @@ import msgspec
 PRIMER = Path(__file__).parent.parent / "training" / "primer"
 SIDES = ("packed", "fast", "plain")
 # The recipes' own values, made small: what a processor does in seconds.
-SMALLEST = ["precision=float32", "batch=2", "accumulation=1", "length=1024", "lora_r=4"]
+SMALLEST = ["precision=float32", "batch=1", "accumulation=2", "length=1024", "lora_r=4"]
 TINY = {
     "vocabulary": 1024,
     "hidden": 256,
@@ -168,8 +168,8 @@ def by_trl(work: Path, steps: int, smallest: bool) -> Side:
         model_init_kwargs=loading,
         max_length=1024 if smallest else 2048,
         packing=False,
-        per_device_train_batch_size=2 if smallest else 8,
-        gradient_accumulation_steps=1 if smallest else 8,
+        per_device_train_batch_size=1 if smallest else 8,
+        gradient_accumulation_steps=2 if smallest else 8,
         learning_rate=2e-4,
         lr_scheduler_type="constant_with_warmup",
         warmup_steps=10,

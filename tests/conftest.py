@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ophtimus_edge.history import keys
 from ophtimus_edge.models.chunked_copy import CHUNK_BYTES
 from ophtimus_edge.models.fit import LARGEST_CONTEXT
 from ophtimus_edge.models.formats import Licence, read_model_folder, write_model_folder
@@ -33,6 +34,17 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "home"
     monkeypatch.setenv("OPHTIMUS_HOME", str(folder))
     return folder
+
+
+@pytest.fixture
+def cheap_passphrases(monkeypatch: pytest.MonkeyPatch) -> int:
+    """A passphrase takes a hundredth of its work, but in a command; returns how much it takes elsewhere.
+
+    How much it was stands in the file.
+    """
+    real = keys._SCRYPT_N
+    monkeypatch.setattr(keys, "_SCRYPT_N", 1 << 10)
+    return real
 
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]

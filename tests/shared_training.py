@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from accelerate import DistributedType, PartialState
 from datasets import Dataset
@@ -147,6 +148,18 @@ def tried(folder: Path, strategy: str, kind: str) -> dict[str, Any]:
         "checkpoints": gone_on.files,
         "kept": sorted(path.name for path in (work / gone_on.files[0]).iterdir()),
     }
+
+
+def expect_alike(found: dict[str, Any], alone: Result) -> None:
+    """What several processes came to, as in result.json, is what one does; stopped in between, they went on."""
+    assert len(found["losses"]) == 6
+    np.testing.assert_allclose(found["losses"], alone.losses, rtol=1e-5)
+    assert found["weights"].keys() == alone.weights.keys()
+    for weight, values in found["weights"].items():
+        np.testing.assert_allclose(values, alone.weights[weight], atol=1e-4)
+    assert found["exit_code"] == 128 + signal.SIGTERM
+    assert found["checkpoints"] == ["checkpoint-2"]  # in the middle of an epoch
+    assert found["same"]
 
 
 if __name__ == "__main__":

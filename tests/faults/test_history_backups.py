@@ -54,11 +54,6 @@ while True:
 
 
 @pytest.fixture
-def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keys, "_SCRYPT_N", 1 << 10)
-
-
-@pytest.fixture
 def secret(tmp_path: Path) -> Path:
     file = tmp_path / "passphrase"
     file.write_text(PASSPHRASE, encoding="utf-8")
@@ -88,7 +83,7 @@ def the_lines(file: Path) -> Iterator[list[str]]:
         yield json.loads(line)
 
 
-@pytest.mark.usefixtures("cheap")
+@pytest.mark.usefixtures("cheap_passphrases")
 def test_every_backup_that_is_made_while_another_process_writes_is_sound_and_has_all_that_was_kept_before(
     tmp_path: Path,
 ) -> None:
@@ -237,7 +232,7 @@ def test_a_backup_that_is_stopped_leaves_nothing(tmp_path: Path, secret: Path) -
     assert not list(profile.folder.glob(".backup.work.*"))
 
 
-@pytest.mark.usefixtures("cheap")
+@pytest.mark.usefixtures("cheap_passphrases")
 @pytest.mark.parametrize("step", ["copying the history", "writing the file", "checking the file"])
 def test_a_stick_that_is_pulled_out_in_the_middle_is_said(tmp_path: Path, step: str) -> None:
     profile, _ = large("a", 1)
@@ -257,7 +252,7 @@ def test_a_stick_that_is_pulled_out_in_the_middle_is_said(tmp_path: Path, step: 
     assert kept(restore(stick / "a.backup", PASSPHRASE), passphrase=PASSPHRASE) == kept(profile)
 
 
-@pytest.mark.usefixtures("cheap")
+@pytest.mark.usefixtures("cheap_passphrases")
 @pytest.mark.parametrize("step", ["copying the history", "checking the file"])
 def test_a_stick_that_turns_read_only_in_the_middle_is_said_and_its_old_backup_stays(
     disk: Disk, tmp_path: Path, step: str

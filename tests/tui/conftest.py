@@ -8,7 +8,6 @@ from engines import ENDLESS
 from histories import opened
 
 from ophtimus_edge import locations
-from ophtimus_edge.history import keys
 from ophtimus_edge.history.store import Store
 from ophtimus_edge.models import store as chosen
 from ophtimus_edge.settings import Settings
@@ -18,9 +17,8 @@ from ophtimus_tui.predictions import Predictions
 
 
 @pytest.fixture(autouse=True)
-def cheap_passphrases(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A passphrase takes a hundredth of its work; how much it was stands in the file."""
-    monkeypatch.setattr(keys, "_SCRYPT_N", 1 << 10)
+def every_passphrase_is_cheap(cheap_passphrases: int) -> None:
+    """In each of these tests."""
 
 
 @pytest.fixture(scope="session")

@@ -124,9 +124,7 @@ async def test_the_row_that_is_written_is_seen_however_long_a_question_grows() -
         await until(lambda: "ready" in shown(app))
         app.chat.box.text = ""
         missed = []
-        for code in range(
-            0xAC01, 0xAC01 + 210
-        ):  # at two cells each more rows than the box ever has: seven, of six
+        for code in range(0xAC01, 0xAC01 + 210):  # two cells each: seven rows, and the box has six
             await pilot.press(chr(code))
             await pilot.pause()
             if chr(code) not in shown(app):

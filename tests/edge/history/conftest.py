@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from histories import profile_with, talk_of
 
-from ophtimus_edge.history import keys
 from ophtimus_edge.history.profiles import Profile
 from ophtimus_edge.history.talk import Talk
 
@@ -13,9 +12,8 @@ PASSPHRASE = "각막 수정체 망막 시신경"
 
 
 @pytest.fixture(autouse=True)
-def cheap_passphrases(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A passphrase takes a hundredth of its work, but in a command; how much it was stands in the file."""
-    monkeypatch.setattr(keys, "_SCRYPT_N", 1 << 10)
+def every_passphrase_is_cheap(cheap_passphrases: int) -> None:
+    """In each of these tests."""
 
 
 @pytest.fixture

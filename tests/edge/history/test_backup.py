@@ -30,11 +30,6 @@ PASSPHRASE = "각막 수정체 망막 시신경"
 ROUNDS = 50 if os.environ.get("OPHTIMUS_CAMPAIGN") == "long" else 3
 
 
-@pytest.fixture(autouse=True)
-def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keys, "_SCRYPT_N", 1 << 10)
-
-
 @pytest.fixture
 def profile() -> Profile:
     return profiles.create("김 간호사")

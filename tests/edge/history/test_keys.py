@@ -24,8 +24,7 @@ PASSPHRASE = "각막 수정체 망막 시신경"
 
 
 @pytest.fixture
-def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(keys, "_SCRYPT_N", 1 << 10)  # the number of rounds stands in the file
+def path(tmp_path: Path) -> Path:
     return tmp_path / "key.json"
 
 
@@ -186,9 +185,9 @@ def test_a_key_that_cannot_be_written_is_said_and_the_old_one_stays(path: Path, 
 
 
 def test_the_real_cost_of_a_try_is_the_one_that_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, cheap_passphrases: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.undo()  # the cheap passphrases of the other tests
+    monkeypatch.setattr(keys, "_SCRYPT_N", cheap_passphrases)  # as it is outside of the tests
     keys.create(tmp_path / "key.json")
     keys.set_passphrase(tmp_path / "key.json", PASSPHRASE)
     wrap = msgspec.json.decode((tmp_path / "key.json").read_bytes())["passphrase"]
