@@ -5,6 +5,7 @@
 In the root of the project. Each block that begins with ``$ `` is run by a shell that finds the programs of this
 environment first, with data and settings of its own (`XDG_…_HOME`), so that nothing of the reader's is touched; only
 the cache is theirs. What it says on standard output takes the place of the old output.
+Where the project lies on this machine is left out.
 ``<!-- first 20, last 30 -->`` before a block keeps so many lines of a long output, with … between them;
 ``<!-- at a terminal, Enter -->`` gives it a terminal, where every question is answered with Enter alone. Where a
 command fails, the page stays as it was.
@@ -59,7 +60,7 @@ def said(command: str, environment: dict[str, str], terminal: bool) -> str:
     """
     print(f"$ {command}", flush=True)
     code, output = (run_at_a_terminal if terminal else run)(command, environment)
-    text = output.decode("utf-8", "replace").replace("\r\n", "\n")
+    text = output.decode("utf-8", "replace").replace("\r\n", "\n").replace(f"{Path.cwd()}/", "")
     print(text, flush=True)
     if code:
         sys.exit(f"the page stays as it was: {command!r} ended with {code}")
